@@ -1,0 +1,2 @@
+//! The `ringbus` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A lock-free shared-memory message bus.
