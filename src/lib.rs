@@ -1,1 +1,4 @@
-//! A lock-free shared-memory message bus.
+//! A lock-free shared-memory message bus for the processes of one host.
+
+mod shared;
+mod sync;
