@@ -11,6 +11,9 @@ mod shared;
 mod sync;
 mod wait;
 
+#[cfg(all(test, not(ringbus_loom)))]
+mod testing;
+
 #[cfg(not(ringbus_loom))]
 pub use bus::{
     Batch, BatchIter, Bus, BusBuilder, Collected, Culprit, Error, JoinError, Loan, LoanRun,

@@ -67,7 +67,12 @@ const RACES_MAX: u32 = 1000;
 
 impl TopicBuilder<[u8]> {
     pub(super) fn new(bus: Bus, name: &str) -> Self {
-        Self { bus, name: name.to_owned(), options: Options::default(), payload: PhantomData }
+        Self {
+            bus,
+            name: name.to_owned(),
+            options: Options::default(),
+            payload: PhantomData,
+        }
     }
 }
 
@@ -202,8 +207,15 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
 
     /// A topic of `U`, a plain data type, or of `[U]`.
     pub fn typed<U: Payload + ?Sized>(self) -> TopicBuilder<U> {
-        let Self { bus, name, options, .. } = self;
-        TopicBuilder { bus, name, options, payload: PhantomData }
+        let Self {
+            bus, name, options, ..
+        } = self;
+        TopicBuilder {
+            bus,
+            name,
+            options,
+            payload: PhantomData,
+        }
     }
 }
 
@@ -311,7 +323,11 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         let encoding = options.encoding.clone().unwrap_or_default();
         let schema_bytes = options.schema.as_ref().map_or(0, Vec::len);
         check_len("encoding name", encoding.len(), NAME_MAX)?;
-        check_len("type name", type_name.as_ref().map_or(0, String::len), NAME_MAX)?;
+        check_len(
+            "type name",
+            type_name.as_ref().map_or(0, String::len),
+            NAME_MAX,
+        )?;
         check_len("schema", schema_bytes, Shape::SCHEMA_MAX as usize)?;
         let time = options.time.unwrap_or_default();
         let tsc_hz = match time {
@@ -325,7 +341,11 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
             name: name.to_string(),
             type_name,
             type_size: if is_typed { T::UNIT_BYTES as u64 } else { 0 },
-            type_align: if is_typed { T::ALIGNMENT_BYTES as u64 } else { 0 },
+            type_align: if is_typed {
+                T::ALIGNMENT_BYTES as u64
+            } else {
+                0
+            },
             encoding,
             tsc_hz,
             wake_fence: options.wake_fence,
@@ -334,9 +354,16 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
 
     fn shape(&self, time: TimeSource, schema_bytes: u32) -> Shape {
         let options = &self.options;
-        let fixed = if T::FIXED { Some(T::UNIT_BYTES) } else { options.payload_fixed };
+        let fixed = if T::FIXED {
+            Some(T::UNIT_BYTES)
+        } else {
+            options.payload_fixed
+        };
         let payload_max = fixed.or(options.payload_max).unwrap_or(DEFAULT_PAYLOAD_MAX);
-        let alignment = options.alignment.unwrap_or(DEFAULT_ALIGNMENT).max(T::ALIGNMENT_BYTES);
+        let alignment = options
+            .alignment
+            .unwrap_or(DEFAULT_ALIGNMENT)
+            .max(T::ALIGNMENT_BYTES);
         let is_shared = options.mode == Some(PublisherMode::Shared);
         let max_publishers = options.max_publishers.unwrap_or(DEFAULT_MAX_PUBLISHERS);
         let mut shape = Shape {
@@ -347,7 +374,11 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
             alignment_bytes: saturate(alignment),
             tags: options.tags.unwrap_or(true),
             time,
-            max_publishers: if is_shared { saturate(max_publishers) } else { 1 },
+            max_publishers: if is_shared {
+                saturate(max_publishers)
+            } else {
+                1
+            },
             loans: 0,
             max_subscribers: saturate(options.max_subscribers.unwrap_or(DEFAULT_MAX_SUBSCRIBERS)),
             pins: 0,
@@ -356,7 +387,9 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         };
         shape.pins = options.pins.map_or_else(|| shape.default_pins(), saturate);
         if is_shared {
-            shape.loans = options.loans.map_or_else(|| shape.default_loans(), saturate);
+            shape.loans = options
+                .loans
+                .map_or_else(|| shape.default_loans(), saturate);
         }
         shape
     }
@@ -369,9 +402,21 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     fn check_and_wrap(self, name: TopicName, found: FoundRing) -> Result<Topic<T>, TopicError> {
         let description = Arc::clone(found.ring.description());
         self.check(&description, &found.schema)?;
-        let cursors_path = self.bus.directory().cursors(found.id, description.incarnation);
-        let FoundRing { ring, schema, path, .. } = found;
-        Ok(Topic::new(TopicShared::new(self.bus, name, ring, schema, path, cursors_path)))
+        let cursors_path = self
+            .bus
+            .directory()
+            .cursors(found.id, description.incarnation);
+        let FoundRing {
+            ring, schema, path, ..
+        } = found;
+        Ok(Topic::new(TopicShared::new(
+            self.bus,
+            name,
+            ring,
+            schema,
+            path,
+            cursors_path,
+        )))
     }
 
     /// Compares what was asked for explicitly with what the topic is.
@@ -380,20 +425,48 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         self.check_type(found)?;
         self.agree("publisher mode", options.mode, shape.mode)?;
         self.agree("capacity", as_u64(options.capacity), shape.capacity_slots)?;
-        let fixed = options.payload_fixed.map(|bytes| PayloadKind::Fixed { bytes });
-        let variable = options.payload_max.map(|max_bytes| PayloadKind::Variable { max_bytes });
+        let fixed = options
+            .payload_fixed
+            .map(|bytes| PayloadKind::Fixed { bytes });
+        let variable = options
+            .payload_max
+            .map(|max_bytes| PayloadKind::Variable { max_bytes });
         self.agree("payload", fixed.or(variable), PayloadKind::of(shape))?;
-        self.agree("alignment", as_u64(options.alignment), shape.alignment_bytes.into())?;
-        self.agree("max_publishers", as_u64(options.max_publishers), shape.max_publishers.into())?;
+        self.agree(
+            "alignment",
+            as_u64(options.alignment),
+            shape.alignment_bytes.into(),
+        )?;
+        self.agree(
+            "max_publishers",
+            as_u64(options.max_publishers),
+            shape.max_publishers.into(),
+        )?;
         let max_subscribers = as_u64(options.max_subscribers);
-        self.agree("max_subscribers", max_subscribers, shape.max_subscribers.into())?;
+        self.agree(
+            "max_subscribers",
+            max_subscribers,
+            shape.max_subscribers.into(),
+        )?;
         self.agree("loans", as_u64(options.loans), shape.loans.into())?;
         self.agree("pins", as_u64(options.pins), shape.pins.into())?;
         self.agree("tags", options.tags, shape.tags)?;
         self.agree("time source", options.time, shape.time)?;
-        self.agree("encoding", options.encoding.as_deref(), found.encoding.as_str())?;
-        self.agree("schema", options.schema.as_deref().map(SchemaSummary), SchemaSummary(schema))?;
-        self.agree("first sequence", options.first_sequence, shape.first_sequence)
+        self.agree(
+            "encoding",
+            options.encoding.as_deref(),
+            found.encoding.as_str(),
+        )?;
+        self.agree(
+            "schema",
+            options.schema.as_deref().map(SchemaSummary),
+            SchemaSummary(schema),
+        )?;
+        self.agree(
+            "first sequence",
+            options.first_sequence,
+            shape.first_sequence,
+        )
     }
 
     /// A typed topic carries its type only; every topic can be opened untyped.
@@ -414,7 +487,11 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         };
         match asked == found && self.fits(&shape) {
             true => Ok(()),
-            false => Err(TopicError::Type { topic: self.name.clone(), asked, found }),
+            false => Err(TopicError::Type {
+                topic: self.name.clone(),
+                asked,
+                found,
+            }),
         }
     }
 
@@ -467,7 +544,12 @@ pub(super) fn find(directory: &BusDirectory, name: &TopicName) -> Result<Found, 
         let path = directory.ring(id);
         match RingMap::open(&path, Rights::ReadOnly) {
             Ok((ring, schema)) if ring.description().name == name.as_str() => {
-                return Ok(Found::Ring(FoundRing { id, path, ring, schema }));
+                return Ok(Found::Ring(FoundRing {
+                    id,
+                    path,
+                    ring,
+                    schema,
+                }));
             }
             Ok(_) => {}
             Err(MapError::Segment(SegmentError::NotFound { .. })) => {
@@ -478,7 +560,9 @@ pub(super) fn find(directory: &BusDirectory, name: &TopicName) -> Result<Found, 
     }
     match free_id {
         Some(free_id) => Ok(Found::Nothing { free_id }),
-        None => Err(TopicError::NotFound { topic: name.to_string() }),
+        None => Err(TopicError::NotFound {
+            topic: name.to_string(),
+        }),
     }
 }
 

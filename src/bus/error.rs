@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf};
 
 use crate::{
-    registry::{NameError, RegistryError},
+    registry::{DirectoryError, NameError, RegistryError},
     ring::{header::HeaderError, layout::ShapeError},
     segment::SegmentError,
 };
@@ -15,9 +15,9 @@ pub enum OpenError {
     /// The bus's name is not allowed.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A file of the bus could not be used.
+    /// The bus's directory could not be found, made or read.
     #[error(transparent)]
-    Segment(#[from] SegmentError),
+    Directory(#[from] DirectoryError),
     /// The registry of participants could not be used.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -149,7 +149,9 @@ pub enum JoinError {
         pid: u32,
     },
     /// All places for publishers are taken by living ones.
-    #[error("topic {topic} has all of its {max} publishers; create it with a larger max_publishers")]
+    #[error(
+        "topic {topic} has all of its {max} publishers; create it with a larger max_publishers"
+    )]
     TooManyPublishers {
         /// The topic.
         topic: String,
@@ -292,9 +294,17 @@ pub struct Culprit {
 
 impl fmt::Display for Culprit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { subscriber, pid, behind, holds_pins } = self;
+        let Self {
+            subscriber,
+            pid,
+            behind,
+            holds_pins,
+        } = self;
         match holds_pins {
-            false => write!(f, "subscriber {subscriber} (pid {pid}) is {behind} messages behind"),
+            false => write!(
+                f,
+                "subscriber {subscriber} (pid {pid}) is {behind} messages behind"
+            ),
             true => write!(
                 f,
                 "subscriber {subscriber} (pid {pid}) holds messages, and no spare chunk is left"

@@ -22,7 +22,7 @@ use crate::{
         view::CellsView,
     },
     sync::{AtomicU64, Ordering, spin_loop},
-    wait::Event,
+    wait::{Event, FenceSide},
 };
 
 /// One publisher's dealings with the subscribers that hold it up.
@@ -57,11 +57,18 @@ impl Gatekeeper {
         bus: Bus,
         cells: CellsView<'static>,
         record: &'static PublisherRecord,
-        fence: bool,
+        side: FenceSide,
     ) -> Self {
-        let departures = Event::new(cells.departures(), fence);
+        let departures = Event::new(cells.departures(), side);
         let (stalled, looked_at) = (Cell::new(None), Cell::new(None));
-        Self { bus, cells, record, departures, stalled, looked_at }
+        Self {
+            bus,
+            cells,
+            record,
+            departures,
+            stalled,
+            looked_at,
+        }
     }
 
     /// Calls `again` until it is not refused, or `patience` ends, or the refusal is final.
@@ -75,7 +82,11 @@ impl Gatekeeper {
     ) -> Result<R, PublishError> {
         let mut shut = refusal.shut()?;
         let is_try = patience == Patience::Try;
-        add_one(if is_try { &self.record.full } else { &self.record.waited });
+        add_one(if is_try {
+            &self.record.full
+        } else {
+            &self.record.waited
+        });
         let started = Instant::now();
         let deadline = match patience {
             Patience::Try => Some(started),
@@ -101,8 +112,8 @@ impl Gatekeeper {
                     let token = self.departures.prepare();
                     match again() {
                         Ok(done) => return Ok(done),
-                        Err(refusal) => shut = refusal.shut()?,
-                    }
+                        Err(refusal) => refusal.shut()?,
+                    };
                     let left = deadline.map_or(SLEEP_MAX, |end| end.duration_since(now));
                     self.departures.sleep(token, left.min(SLEEP_MAX));
                 }
@@ -148,7 +159,11 @@ impl Gatekeeper {
                 true
             }
             _ => {
-                self.stalled.set(Some(Stall { cell: index, word, since: now }));
+                self.stalled.set(Some(Stall {
+                    cell: index,
+                    word,
+                    since: now,
+                }));
                 false
             }
         }
@@ -166,7 +181,9 @@ impl Gatekeeper {
         let position = Sequence(position);
         Culprit {
             subscriber,
-            pid: owner.and_then(|owner| self.bus.process_of(owner)).map_or(0, |p| p.pid),
+            pid: owner
+                .and_then(|owner| self.bus.process_of(owner))
+                .map_or(0, |p| p.pid),
             behind: position.since(word.sequence(position)),
             holds_pins,
         }
@@ -184,5 +201,8 @@ impl Refusal {
 
 /// Adds to a count that this publisher alone writes.
 fn add_one(count: &AtomicU64) {
-    count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    count.store(
+        count.load(Ordering::Relaxed).wrapping_add(1),
+        Ordering::Relaxed,
+    );
 }

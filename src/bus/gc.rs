@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,7 +17,7 @@ use super::{
 use crate::{
     registry::TopicName,
     ring::layout::PublisherMode,
-    segment::{Rights, Segment, SegmentError},
+    segment::{Rights, Segment, remove},
     sync::Ordering,
 };
 
@@ -54,7 +53,11 @@ impl Bus {
     ///
     /// [`OpenError`] where the bus's directory cannot be read.
     pub fn topics(&self) -> Result<Vec<TopicInfo>, OpenError> {
-        let mut topics: Vec<_> = self.rings()?.iter().map(|topic| info::describe(topic)).collect();
+        let mut topics: Vec<_> = self
+            .rings()?
+            .iter()
+            .map(|topic| info::describe(topic))
+            .collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
     }
@@ -69,27 +72,34 @@ impl Bus {
         let found = match find(self.directory(), &name) {
             Ok(Found::Ring(found)) => self.share(found, name),
             Ok(Found::Nothing { .. }) => {
-                return Err(TopicError::NotFound { topic: topic.to_owned() });
+                return Err(TopicError::NotFound {
+                    topic: topic.to_owned(),
+                });
             }
             // A damaged ring can still be removed, but nobody can say who uses it.
             Err(TopicError::Header { path, .. }) if how == Remove::Force => {
-                return remove_file(&path);
+                return Ok(remove(&path)?);
             }
             Err(error) => return Err(error),
         };
         if how == Remove::IfUnused {
             let publishers = lease::living_publishers(self, &found.ring.view());
             let cursors = found.cursors_to_read();
-            let subscribers =
-                cursors.map_or(0, |cursors| lease::living_subscribers(self, &cursors.cells()));
+            let subscribers = cursors.map_or(0, |cursors| {
+                lease::living_subscribers(self, &cursors.cells())
+            });
             if publishers + subscribers > 0 {
                 let topic = topic.to_owned();
-                return Err(TopicError::InUse { topic, publishers, subscribers });
+                return Err(TopicError::InUse {
+                    topic,
+                    publishers,
+                    subscribers,
+                });
             }
         }
         // The ring first: without it there is no topic, whatever else is left.
-        remove_file(&found.ring_path)?;
-        remove_file(&found.cursors_path)
+        remove(&found.ring_path)?;
+        Ok(remove(&found.cursors_path)?)
     }
 
     /// Takes back what dead processes left: leases, places in topics, half-made files.
@@ -119,7 +129,10 @@ impl Bus {
         };
         let cells = cursors.cells();
         let used = cells.cells_used().load(Ordering::Acquire);
-        cells.used(used).filter(|(_, cell)| lease::reap_cell_if_dead(self, cell)).count()
+        cells
+            .used(used)
+            .filter(|(_, cell)| lease::reap_cell_if_dead(self, cell))
+            .count()
     }
 
     fn collect_publishers(&self, topic: &TopicShared) -> usize {
@@ -139,13 +152,16 @@ impl Bus {
 
     /// Removes cursors without a ring, unless somebody is just making one.
     fn collect_files(&self, topics: &[Arc<TopicShared>]) -> Result<usize, OpenError> {
-        let known: HashSet<_> = topics.iter().map(|topic| topic.cursors_path.as_path()).collect();
+        let known: HashSet<_> = topics
+            .iter()
+            .map(|topic| topic.cursors_path.as_path())
+            .collect();
         let is_garbage = |path: &PathBuf| !known.contains(path.as_path()) && is_abandoned(path);
-        let garbage = self.directory().cursor_files()?.into_iter().filter(is_garbage);
+        let garbage = self.directory().leftovers()?.into_iter().filter(is_garbage);
         // A ring may have appeared since the topics were listed.
         let rings: Vec<_> = self.rings()?;
         let is_new = |path: &Path| rings.iter().any(|topic| topic.cursors_path == path);
-        let removed = garbage.filter(|path| !is_new(path) && fs::remove_file(path).is_ok());
+        let removed = garbage.filter(|path| !is_new(path) && remove(path).is_ok());
         Ok(removed.count())
     }
 
@@ -160,13 +176,33 @@ impl Bus {
         let path = self.directory().ring(id);
         let (ring, schema) = RingMap::open(&path, Rights::ReadOnly).ok()?;
         let name = TopicName::new(&ring.description().name).ok()?;
-        Some(self.share(FoundRing { id, path, ring, schema }, name))
+        Some(self.share(
+            FoundRing {
+                id,
+                path,
+                ring,
+                schema,
+            },
+            name,
+        ))
     }
 
     fn share(&self, found: FoundRing, name: TopicName) -> Arc<TopicShared> {
-        let FoundRing { id, path, ring, schema } = found;
+        let FoundRing {
+            id,
+            path,
+            ring,
+            schema,
+        } = found;
         let cursors_path = self.directory().cursors(id, ring.description().incarnation);
-        Arc::new(TopicShared::new(self.clone(), name, ring, schema, path, cursors_path))
+        Arc::new(TopicShared::new(
+            self.clone(),
+            name,
+            ring,
+            schema,
+            path,
+            cursors_path,
+        ))
     }
 }
 
@@ -175,13 +211,4 @@ fn is_abandoned(path: &Path) -> bool {
     let file = Segment::open(path, Rights::ReadOnly).ok();
     let segment = file.and_then(|file| file.map(crate::ring::header::HEADER_BYTES).ok());
     segment.is_some_and(|segment| matches!(segment.is_locked(CREATION_BYTE), Ok(false)))
-}
-
-fn remove_file(path: &Path) -> Result<(), TopicError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(SegmentError::removing(path, error).into())
-        }
-        _ => Ok(()),
-    }
 }

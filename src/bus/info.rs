@@ -170,13 +170,22 @@ impl fmt::Display for PayloadKind {
 /// Reads everything about a topic.
 pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
     let ring = topic.ring.view();
-    let RingDescription { geometry, type_name, type_size, type_align, encoding, .. } =
-        &**topic.description();
+    let RingDescription {
+        geometry,
+        type_name,
+        type_size,
+        type_align,
+        encoding,
+        ..
+    } = &**topic.description();
     let shape = geometry.shape;
     let next = find_tail(&ring);
     let records = used_records(&ring);
     let sum = |count: fn(&PublisherRecord) -> &AtomicU64| {
-        records.iter().map(|(_, record)| read(count(record))).sum::<u64>()
+        records
+            .iter()
+            .map(|(_, record)| read(count(record)))
+            .sum::<u64>()
     };
     TopicInfo {
         name: topic.name.clone(),

@@ -22,7 +22,12 @@ pub(super) fn claim_cell(bus: &Bus, cells: &CellsView, owner: OwnerId) -> Option
     let cell = cells.cell(index);
     // Release: edge RELEASE; a dead predecessor's pins go with it.
     cell.cursor.store(CursorWord::DETACHED.0, Ordering::Release);
-    for count in [&cell.lagged, &cell.lag_events, &cell.evictions, &cell.stall_timeout_ns] {
+    for count in [
+        &cell.lagged,
+        &cell.lag_events,
+        &cell.evictions,
+        &cell.stall_timeout_ns,
+    ] {
         count.store(0, Ordering::Relaxed);
     }
     Some(index)
@@ -30,7 +35,9 @@ pub(super) fn claim_cell(bus: &Bus, cells: &CellsView, owner: OwnerId) -> Option
 
 /// Claims the record of a shared publisher; `None` if all are taken by the living.
 pub(super) fn claim_record(bus: &Bus, ring: &RingView, owner: OwnerId) -> Option<u32> {
-    claim(bus, owner, ring.geometry().shape.max_publishers, |index| &ring.record(index).owner)
+    claim(bus, owner, ring.geometry().shape.max_publishers, |index| {
+        &ring.record(index).owner
+    })
 }
 
 /// Gives up a cell.
@@ -68,20 +75,27 @@ pub(super) fn reap_record_if_dead(bus: &Bus, owner: &AtomicU64) -> bool {
 /// Registered subscribers that are alive.
 pub(super) fn living_subscribers(bus: &Bus, cells: &CellsView) -> usize {
     let used = cells.cells_used().load(Ordering::Acquire);
-    cells.used(used).filter(|(_, cell)| is_living(bus, &cell.owner)).count()
+    cells
+        .used(used)
+        .filter(|(_, cell)| is_living(bus, &cell.owner))
+        .count()
 }
 
 /// Publishers that are alive.
 pub(super) fn living_publishers(bus: &Bus, ring: &RingView) -> usize {
     let used = ring.publishers_used().load(Ordering::Acquire);
     let used = used.min(ring.geometry().shape.max_publishers.into()) as u32;
-    (0..used).filter(|index| is_living(bus, &ring.record(*index).owner)).count()
+    (0..used)
+        .filter(|index| is_living(bus, &ring.record(*index).owner))
+        .count()
 }
 
 /// The process that a publisher's record names; 0 if none.
 pub(super) fn publisher_pid(bus: &Bus, ring: &RingView, index: u32) -> u32 {
     let owner = OwnerId::from_word(ring.record(index).owner.load(Ordering::Acquire));
-    owner.and_then(|owner| bus.process_of(owner)).map_or(0, |process| process.pid)
+    owner
+        .and_then(|owner| bus.process_of(owner))
+        .map_or(0, |process| process.pid)
 }
 
 fn is_living(bus: &Bus, owner: &AtomicU64) -> bool {
@@ -98,15 +112,22 @@ fn claim<'a>(
     let take_free = |index: &u32| {
         // AcqRel: edge PLACE, pairs with the Release that freed it; what its last holder left is
         // seen.
-        place(*index).compare_exchange(0, owner.word(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        place(*index)
+            .compare_exchange(0, owner.word(), Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
     };
     let take_dead = |index: &u32| take_from_the_dead(bus, place(*index), owner.word());
-    (0..count).find(take_free).or_else(|| (0..count).find(take_dead))
+    (0..count)
+        .find(take_free)
+        .or_else(|| (0..count).find(take_dead))
 }
 
 fn take_from_the_dead(bus: &Bus, place: &AtomicU64, taker: u64) -> bool {
     // Acquire: edge PLACE, as in `claim`.
     let word = place.load(Ordering::Acquire);
     let is_dead = OwnerId::from_word(word).is_some_and(|owner| !bus.is_alive(owner));
-    is_dead && place.compare_exchange(word, taker, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    is_dead
+        && place
+            .compare_exchange(word, taker, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
 }

@@ -104,7 +104,11 @@ where
     /// [`PublishError::LoanOutstanding`] (exclusive), [`PublishError::LoanLimit`] (shared), and the
     /// ones about the length.
     pub fn loan(&self, len: usize) -> Result<Loan<'_, [E]>, PublishError> {
-        Loan::new(&self.core, len.saturating_mul(<[E]>::UNIT_BYTES), Patience::Forever)
+        Loan::new(
+            &self.core,
+            len.saturating_mul(<[E]>::UNIT_BYTES),
+            Patience::Forever,
+        )
     }
 
     /// As [`loan`](Self::loan), without waiting.
@@ -113,7 +117,11 @@ where
     ///
     /// Those of `loan`, and [`PublishError::Full`].
     pub fn try_loan(&self, len: usize) -> Result<Loan<'_, [E]>, PublishError> {
-        Loan::new(&self.core, len.saturating_mul(<[E]>::UNIT_BYTES), Patience::Try)
+        Loan::new(
+            &self.core,
+            len.saturating_mul(<[E]>::UNIT_BYTES),
+            Patience::Try,
+        )
     }
 
     /// As [`loan`](Self::loan), waiting for at most `timeout`.
@@ -126,7 +134,11 @@ where
         len: usize,
         timeout: Duration,
     ) -> Result<Loan<'_, [E]>, PublishError> {
-        Loan::new(&self.core, len.saturating_mul(<[E]>::UNIT_BYTES), Patience::For(timeout))
+        Loan::new(
+            &self.core,
+            len.saturating_mul(<[E]>::UNIT_BYTES),
+            Patience::For(timeout),
+        )
     }
 
     /// Lends the next `count` messages of an exclusive topic, `len` elements long each. Waits while
@@ -154,7 +166,13 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
         }
         let lent = core.lend_patiently(patience)?;
         core.on_loan().set(core.on_loan().get() + 1);
-        Ok(Self { core, lent, len_bytes, meta: Meta::new(), payload: PhantomData })
+        Ok(Self {
+            core,
+            lent,
+            len_bytes,
+            meta: Meta::new(),
+            payload: PhantomData,
+        })
     }
 
     /// Sets the message's tag; 0 unless set.
@@ -200,7 +218,8 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
     }
 
     fn commit_patiently(&self, patience: Patience) -> Result<u64, PublishError> {
-        self.core.commit_patiently(self.lent, self.meta, self.len_bytes, patience)
+        self.core
+            .commit_patiently(self.lent, self.meta, self.len_bytes, patience)
     }
 
     /// After a commit: there is nothing to take back any more.
@@ -241,12 +260,19 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
         let mut lent = Vec::with_capacity(count);
         for ahead in 0..count as u64 {
             let slot = core.lend_ahead(ahead).or_else(|refusal: Refusal| {
-                core.gatekeeper().wait(refusal, Patience::Forever, core, || core.lend_ahead(ahead))
+                core.gatekeeper()
+                    .wait(refusal, Patience::Forever, core, || core.lend_ahead(ahead))
             })?;
             lent.push(slot);
         }
         core.on_loan().set(1);
-        Ok(Self { core, lent, len_bytes, meta: Meta::new(), payload: PhantomData })
+        Ok(Self {
+            core,
+            lent,
+            len_bytes,
+            meta: Meta::new(),
+            payload: PhantomData,
+        })
     }
 
     /// How many messages there are.
@@ -316,18 +342,23 @@ impl<T: Payload + ?Sized> DerefMut for Loan<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the block is on loan, and `&mut self` makes this the only reference.
         let bytes = unsafe { self.core.payload_mut(self.lent, self.len_bytes) };
-        T::from_payload_mut(bytes).expect("the topic's alignment and the loan's length fit the type")
+        T::from_payload_mut(bytes)
+            .expect("the topic's alignment and the loan's length fit the type")
     }
 }
 
 impl<T: ?Sized> fmt::Debug for Loan<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loan").field("len_bytes", &self.len_bytes).finish_non_exhaustive()
+        f.debug_struct("Loan")
+            .field("len_bytes", &self.len_bytes)
+            .finish_non_exhaustive()
     }
 }
 
 impl<T: ?Sized> fmt::Debug for LoanRun<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoanRun").field("len", &self.lent.len()).finish_non_exhaustive()
+        f.debug_struct("LoanRun")
+            .field("len", &self.lent.len())
+            .finish_non_exhaustive()
     }
 }

@@ -26,7 +26,10 @@ pub(super) struct CursorsMap {
 
 /// Why a topic's segment could not be mapped.
 pub(super) enum MapError {
-    Header { path: std::path::PathBuf, source: HeaderError },
+    Header {
+        path: std::path::PathBuf,
+        source: HeaderError,
+    },
     Segment(SegmentError),
 }
 
@@ -39,10 +42,19 @@ impl RingMap {
             .map_err(|source| MapError::header(path, source))?;
         let mut schema = vec![0; description.geometry.shape.schema_bytes as usize];
         if file.read_at(description.geometry.schema, &mut schema)? < schema.len() {
-            return Err(MapError::header(path, HeaderError::Field { field: "schema" }));
+            return Err(MapError::header(
+                path,
+                HeaderError::Field { field: "schema" },
+            ));
         }
         let segment = file.map(description.geometry.ring_bytes as usize)?;
-        Ok((Self { segment, description: Arc::new(description) }, schema))
+        Ok((
+            Self {
+                segment,
+                description: Arc::new(description),
+            },
+            schema,
+        ))
     }
 
     /// What the header says.
@@ -86,7 +98,10 @@ impl CursorsMap {
             .check_cursors_page(&page, file.len())
             .map_err(|source| MapError::header(path, source))?;
         let segment = file.map(description.geometry.cursors_bytes as usize)?;
-        Ok(Self { segment, description: Arc::clone(description) })
+        Ok(Self {
+            segment,
+            description: Arc::clone(description),
+        })
     }
 
     /// The cells, for as long as the map is borrowed.
@@ -126,14 +141,20 @@ fn read_page(file: &OpenFile, path: &Path) -> Result<[u8; HEADER_BYTES], MapErro
     let found = file.read_at(0, &mut page)? as u64;
     if found < HEADER_BYTES as u64 {
         let needed = HEADER_BYTES as u64;
-        return Err(MapError::header(path, HeaderError::Truncated { found, needed }));
+        return Err(MapError::header(
+            path,
+            HeaderError::Truncated { found, needed },
+        ));
     }
     Ok(page)
 }
 
 impl MapError {
     fn header(path: &Path, source: HeaderError) -> Self {
-        Self::Header { path: path.to_owned(), source }
+        Self::Header {
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::{fmt, marker::PhantomData, ops::Deref};
 
-use super::{
-    Payload, Timestamp,
-    subscriber::SubscriberCore,
-};
+use super::{Payload, Timestamp, subscriber::SubscriberCore};
 use crate::ring::{block::BlockHeader, cursor::Run, sequence::Sequence};
 
 /// A message, read where its publisher wrote it. Dropping it moves the subscriber's cursor on.
@@ -155,7 +152,11 @@ impl<T: ?Sized> MessageRef<'_, T> {
 
 impl<'s, T: Payload + ?Sized> Batch<'s, T> {
     pub(super) fn new(subscriber: &'s mut SubscriberCore, run: Run) -> Self {
-        Self { subscriber, run, payload: PhantomData }
+        Self {
+            subscriber,
+            run,
+            payload: PhantomData,
+        }
     }
 
     /// How many messages there are.
@@ -170,7 +171,11 @@ impl<'s, T: Payload + ?Sized> Batch<'s, T> {
 
     /// The messages in order.
     pub fn iter(&self) -> BatchIter<'_, T> {
-        BatchIter { subscriber: self.subscriber, run: self.run, payload: PhantomData }
+        BatchIter {
+            subscriber: self.subscriber,
+            run: self.run,
+            payload: PhantomData,
+        }
     }
 }
 
@@ -206,7 +211,10 @@ impl<'b, T: Payload + ?Sized> Iterator for BatchIter<'b, T> {
             return None;
         }
         let seq = self.run.first;
-        self.run = Run { first: seq.plus(1), len: self.run.len - 1 };
+        self.run = Run {
+            first: seq.plus(1),
+            len: self.run.len - 1,
+        };
         // SAFETY: the batch holds the run until it is dropped, and this iterator borrows it.
         unsafe { self.subscriber.message(seq) }.ok()
     }
@@ -228,7 +236,9 @@ impl<T: ?Sized> Copy for MessageRef<'_, T> {}
 
 impl<T: ?Sized> fmt::Debug for Batch<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("len", &self.run.len).finish_non_exhaustive()
+        f.debug_struct("Batch")
+            .field("len", &self.run.len)
+            .finish_non_exhaustive()
     }
 }
 

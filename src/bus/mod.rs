@@ -43,7 +43,7 @@ pub use self::{
     watch::{TopicEvent, Watch},
 };
 use crate::{
-    registry::{BusDirectory, BusName, OwnerId, Participant, Registry, RegistryError, TopicName},
+    registry::{BusDirectory, BusName, OwnerId, Participant, Registry, RegistryError},
     segment::Access,
 };
 
@@ -104,7 +104,10 @@ impl Bus {
         BusBuilder {
             dir: None,
             name: None,
-            access: Access { mode: 0o600, group: None },
+            access: Access {
+                mode: 0o600,
+                group: None,
+            },
             create: true,
         }
     }
@@ -191,7 +194,10 @@ impl BusBuilder {
     ///
     /// [`OpenError`] says which file could not be used and why.
     pub fn open(self) -> Result<Bus, OpenError> {
-        let name = self.name.as_deref().map_or(Ok(BusName::default()), BusName::new)?;
+        let name = self
+            .name
+            .as_deref()
+            .map_or(Ok(BusName::default()), BusName::new)?;
         let root = self.dir.as_deref();
         let directory = match self.create {
             true => BusDirectory::open_or_create(root, &name, self.access)?,
@@ -199,12 +205,21 @@ impl BusBuilder {
         };
         let registry = Registry::open_or_create(directory.path(), self.access)?;
         let access = self.access;
-        Ok(Bus { inner: Arc::new(BusInner { name, directory, access, registry }) })
+        Ok(Bus {
+            inner: Arc::new(BusInner {
+                name,
+                directory,
+                access,
+                registry,
+            }),
+        })
     }
 }
 
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bus").field("path", &self.path()).finish_non_exhaustive()
+        f.debug_struct("Bus")
+            .field("path", &self.path())
+            .finish_non_exhaustive()
     }
 }

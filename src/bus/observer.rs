@@ -112,7 +112,15 @@ impl<T: Payload + ?Sized> Observer<T> {
         let payload = payload.ok_or(PollError::Corrupted { sequence: seq.0 })?;
         let is_lean = self.ring.geometry().shape.is_lean();
         let time = self.clock.read(header.time);
-        Ok(Some(Snapshot { payload, head: Head { seq, header, time, is_lean } }))
+        Ok(Some(Snapshot {
+            payload,
+            head: Head {
+                seq,
+                header,
+                time,
+                is_lean,
+            },
+        }))
     }
 
     /// A copy of the newest message, unless it was read before; skips everything in between, which
@@ -185,6 +193,8 @@ impl<T: ?Sized> Snapshot<'_, T> {
 
 impl<T: ?Sized> fmt::Debug for Observer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observer").field("cursor", &self.cursor.next().0).finish_non_exhaustive()
+        f.debug_struct("Observer")
+            .field("cursor", &self.cursor.next().0)
+            .finish_non_exhaustive()
     }
 }

@@ -77,7 +77,10 @@ impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + 'static> Payload for T
 
 impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + 'static> Payload for [T] {
     const UNIT_BYTES: usize = {
-        assert!(size_of::<T>() > 0, "a slice of zero-sized values has no bytes");
+        assert!(
+            size_of::<T>() > 0,
+            "a slice of zero-sized values has no bytes"
+        );
         size_of::<T>()
     };
     const ALIGNMENT_BYTES: usize = align_of::<T>();
@@ -129,7 +132,10 @@ mod tests {
     #[test]
     fn names_of_types_lose_their_paths() {
         assert_eq!(short_name("market::Order"), "Order");
-        assert_eq!(short_name("a::Pair<b::Left, c::d::Right>"), "Pair<Left, Right>");
+        assert_eq!(
+            short_name("a::Pair<b::Left, c::d::Right>"),
+            "Pair<Left, Right>"
+        );
         assert_eq!(short_name("[a::Order; 4]"), "[Order; 4]");
         assert_eq!(short_name("u64"), "u64");
     }

@@ -11,11 +11,11 @@ use std::{
 use super::{
     Bus, Payload,
     clock::Clock,
-    error::{Culprit, JoinError, PublishError},
+    error::{JoinError, PublishError},
     gatekeeper::Gatekeeper,
     lease,
     mapping::{CursorsMap, RingMap},
-    topic::TopicShared,
+    topic::{TopicShared, fence_side},
 };
 use crate::{
     ring::{
@@ -101,7 +101,10 @@ impl Meta {
 
 impl<T: Payload + ?Sized> Publisher<T> {
     pub(super) fn new(core: PublisherCore) -> Self {
-        Self { core, payload: PhantomData }
+        Self {
+            core,
+            payload: PhantomData,
+        }
     }
 
     /// Publishes a message and returns its sequence. Waits while the gate is shut.
@@ -111,7 +114,8 @@ impl<T: Payload + ?Sized> Publisher<T> {
     /// All but [`PublishError::Full`]. After an error nothing was published.
     #[inline]
     pub fn publish(&self, payload: &T) -> Result<u64, PublishError> {
-        self.core.publish(Meta::new(), payload.bytes(), Patience::Forever)
+        self.core
+            .publish(Meta::new(), payload.bytes(), Patience::Forever)
     }
 
     /// Publishes a message unless the gate is shut.
@@ -121,7 +125,8 @@ impl<T: Payload + ?Sized> Publisher<T> {
     /// [`PublishError::Full`] names the slowest subscriber. After an error nothing was published.
     #[inline]
     pub fn try_publish(&self, payload: &T) -> Result<u64, PublishError> {
-        self.core.publish(Meta::new(), payload.bytes(), Patience::Try)
+        self.core
+            .publish(Meta::new(), payload.bytes(), Patience::Try)
     }
 
     /// Publishes a message; waits for at most `timeout` while the gate is shut.
@@ -130,7 +135,8 @@ impl<T: Payload + ?Sized> Publisher<T> {
     ///
     /// [`PublishError::Full`] when the time is up. After an error nothing was published.
     pub fn publish_timeout(&self, payload: &T, timeout: Duration) -> Result<u64, PublishError> {
-        self.core.publish(Meta::new(), payload.bytes(), Patience::For(timeout))
+        self.core
+            .publish(Meta::new(), payload.bytes(), Patience::For(timeout))
     }
 
     /// Publishes a message with a tag and flags.
@@ -213,7 +219,9 @@ impl<T: Payload + ?Sized> Publisher<T> {
 
 impl<T: ?Sized> fmt::Debug for Publisher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publisher").field("id", &self.core.index).finish_non_exhaustive()
+        f.debug_struct("Publisher")
+            .field("id", &self.core.index)
+            .finish_non_exhaustive()
     }
 }
 
@@ -285,28 +293,40 @@ impl PublisherCore {
             PublisherMode::Exclusive => {
                 if !ring_map.segment().try_lock(PUBLISHER_BYTE)? {
                     let pid = lease::publisher_pid(&topic.bus, &ring, 0);
-                    return Err(JoinError::PublisherExists { topic: topic.name.to_string(), pid });
+                    return Err(JoinError::PublisherExists {
+                        topic: topic.name.to_string(),
+                        pid,
+                    });
                 }
                 ring.publishers_used().store(1, Ordering::Release);
                 ring.record(0).owner.store(owner.word(), Ordering::Release);
-                (0, Engine::Exclusive(ExclusivePublisher::take_over(ring, cells)))
+                (
+                    0,
+                    Engine::Exclusive(ExclusivePublisher::take_over(ring, cells)),
+                )
             }
             PublisherMode::Shared => {
                 let max = shape.max_publishers;
                 let index = lease::claim_record(&topic.bus, &ring, owner).ok_or_else(|| {
-                    JoinError::TooManyPublishers { topic: topic.name.to_string(), max }
+                    JoinError::TooManyPublishers {
+                        topic: topic.name.to_string(),
+                        max,
+                    }
                 })?;
                 let (offset, len) = ring.geometry().initial_chunks(index);
                 if let Err(error) = ring_map.segment().reserve(offset, len) {
                     ring.record(index).owner.store(0, Ordering::Release);
                     return Err(error.into());
                 }
-                (index, Engine::Shared(SharedPublisher::join(ring, cells, index)))
+                (
+                    index,
+                    Engine::Shared(SharedPublisher::join(ring, cells, index)),
+                )
             }
         };
         let description = topic.description();
         let record = ring.record(index);
-        let fence = description.wake_fence;
+        let side = fence_side(&description);
         Ok(Self {
             engine: UnsafeCell::new(engine),
             shape,
@@ -317,8 +337,8 @@ impl PublisherCore {
             published: Cell::new(record.published.load(Ordering::Relaxed)),
             bytes: Cell::new(record.bytes.load(Ordering::Relaxed)),
             on_loan: Cell::new(0),
-            arrivals: Event::new(cells.arrivals(), fence),
-            gatekeeper: Gatekeeper::new(topic.bus.clone(), cells, record, fence),
+            arrivals: Event::new(cells.arrivals(), side),
+            gatekeeper: Gatekeeper::new(topic.bus.clone(), cells, record, side),
             generation: generation(),
             ring,
             cells,
@@ -350,7 +370,8 @@ impl PublisherCore {
         self.check_len(payload.len()).map_err(Refusal::Final)?;
         let lent = self.lend_one()?;
         self.write(lent, payload);
-        self.commit(lent, Meta::new(), payload.len()).inspect_err(|_| self.abort(lent))
+        self.commit(lent, Meta::new(), payload.len())
+            .inspect_err(|_| self.abort(lent))
     }
 
     /// Commits what was lent, when the gate opens; on an error it stays on loan.
@@ -375,7 +396,11 @@ impl PublisherCore {
         // - the block has room for `payload_max_bytes`, which `check_len` compared with, and it is
         //   this publisher's until the commit.
         // - a `&[u8]` of the caller never overlaps a block that is not published.
-        unsafe { target.as_ptr().copy_from_nonoverlapping(payload.as_ptr(), payload.len()) };
+        unsafe {
+            target
+                .as_ptr()
+                .copy_from_nonoverlapping(payload.as_ptr(), payload.len())
+        };
     }
 
     /// Wakes subscribers that sleep until something is published.
@@ -390,7 +415,9 @@ impl PublisherCore {
             return Err(PublishError::Forked);
         }
         let max = self.shape.payload_max_bytes as usize;
-        if bytes > max || (self.shape.fixed && bytes != max) || !bytes.is_multiple_of(self.unit_bytes)
+        if bytes > max
+            || (self.shape.fixed && bytes != max)
+            || !bytes.is_multiple_of(self.unit_bytes)
         {
             return Err(self.length_error(bytes));
         }
@@ -406,7 +433,10 @@ impl PublisherCore {
         if bytes > max {
             return PublishError::TooLong { bytes, max };
         }
-        PublishError::PartialElement { bytes, element: self.unit_bytes }
+        PublishError::PartialElement {
+            bytes,
+            element: self.unit_bytes,
+        }
     }
 
     #[inline(always)]
@@ -447,11 +477,15 @@ impl PublisherCore {
                 if self.on_loan.get() > 0 {
                     return Err(Refusal::Final(PublishError::LoanOutstanding));
                 }
-                publisher.place(0, self).map(Lent::Slot).map_err(Refusal::Shut)
+                publisher
+                    .place(0, self)
+                    .map(Lent::Slot)
+                    .map_err(Refusal::Shut)
             }
-            Engine::Shared(publisher) => {
-                publisher.lend().map(Lent::Chunk).map_err(|refusal| self.loan_refused(refusal))
-            }
+            Engine::Shared(publisher) => publisher
+                .lend()
+                .map(Lent::Chunk)
+                .map_err(|refusal| self.loan_refused(refusal)),
         }
     }
 
@@ -465,9 +499,10 @@ impl PublisherCore {
     /// Lends the slot `ahead` after the next one; exclusive topics only.
     pub(super) fn lend_ahead(&self, ahead: u64) -> Result<Lent, Refusal> {
         match self.engine() {
-            Engine::Exclusive(publisher) => {
-                publisher.place(ahead, self).map(Lent::Slot).map_err(Refusal::Shut)
-            }
+            Engine::Exclusive(publisher) => publisher
+                .place(ahead, self)
+                .map(Lent::Slot)
+                .map_err(Refusal::Shut),
             Engine::Shared(_) => Err(Refusal::Final(PublishError::NoRuns)),
         }
     }
@@ -495,7 +530,9 @@ impl PublisherCore {
         };
         // Relaxed: counts, written by this publisher only.
         self.published.set(self.published.get() + 1);
-        self.record.published.store(self.published.get(), Ordering::Relaxed);
+        self.record
+            .published
+            .store(self.published.get(), Ordering::Relaxed);
         self.bytes.set(self.bytes.get() + bytes as u64);
         self.record.bytes.store(self.bytes.get(), Ordering::Relaxed);
         Ok(seq.0)
@@ -528,7 +565,10 @@ impl PublisherCore {
     /// # Safety
     ///
     /// `lent` is on loan and `bytes` long, and no other reference to it lives.
-    #[allow(clippy::mut_from_ref, reason = "the loan is the owner, not the publisher")]
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "the loan is the owner, not the publisher"
+    )]
     pub(super) unsafe fn payload_mut(&self, lent: Lent, bytes: usize) -> &mut [u8] {
         let payload = self.ring.payload(lent.place());
         // SAFETY:
@@ -539,7 +579,10 @@ impl PublisherCore {
     }
 
     #[inline(always)]
-    #[allow(clippy::mut_from_ref, reason = "one thread, and no method calls another with it")]
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "one thread, and no method calls another with it"
+    )]
     fn engine(&self) -> &mut Engine {
         // SAFETY: `self` is not `Sync`; the reference lives within one of the methods above, none
         // of which calls another that borrows the engine, or the caller's code, meanwhile.
@@ -549,7 +592,9 @@ impl PublisherCore {
     #[cold]
     fn loan_refused(&self, refusal: LoanRefusal) -> Refusal {
         match refusal {
-            LoanRefusal::Limit => Refusal::Final(PublishError::LoanLimit { loans: self.shape.loans }),
+            LoanRefusal::Limit => Refusal::Final(PublishError::LoanLimit {
+                loans: self.shape.loans,
+            }),
             LoanRefusal::Pins { cell } => Refusal::Shut(Shut::Pins { cell }),
             LoanRefusal::Corrupted => Refusal::Final(PublishError::Corrupted { sequence: 0 }),
         }
@@ -593,6 +638,8 @@ impl Lent {
 fn commit_refused(refusal: CommitRefusal) -> Refusal {
     match refusal {
         CommitRefusal::Shut(shut) => Refusal::Shut(shut),
-        CommitRefusal::Corrupted { seq } => Refusal::Final(PublishError::Corrupted { sequence: seq.0 }),
+        CommitRefusal::Corrupted { seq } => {
+            Refusal::Final(PublishError::Corrupted { sequence: seq.0 })
+        }
     }
 }

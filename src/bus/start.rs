@@ -45,9 +45,10 @@ pub(super) fn resolve(ring: &RingView, clock: Clock, start: Start) -> Result<Seq
         Start::Latest => Ok(tail),
         Start::Oldest => Ok(find_oldest(ring).min(tail)),
         Start::Last(count) => Ok(tail.minus(count).max(find_oldest(ring)).min(tail)),
-        Start::Sequence(asked) if asked > tail.0 => {
-            Err(StartError::NotYet { asked, next: tail.0 })
-        }
+        Start::Sequence(asked) if asked > tail.0 => Err(StartError::NotYet {
+            asked,
+            next: tail.0,
+        }),
         Start::Sequence(asked) => Ok(Sequence(asked).max(ring.geometry().first())),
         Start::Time(_) if ring.geometry().shape.time == TimeSource::None => Err(StartError::NoTime),
         Start::Time(time) => Ok(first_since(ring, clock, time, tail)),
@@ -84,7 +85,9 @@ impl StartError {
     pub(super) fn into_join_error(self, topic: &TopicName) -> JoinError {
         match self {
             Self::NotYet { asked, next } => JoinError::NotYet { asked, next },
-            Self::NoTime => JoinError::NoTime { topic: topic.to_string() },
+            Self::NoTime => JoinError::NoTime {
+                topic: topic.to_string(),
+            },
         }
     }
 }

@@ -8,14 +8,14 @@ use std::{
 };
 
 use super::{
-    Batch, Bus, Message, MessageRef, Payload,
+    Batch, Message, MessageRef, Payload,
     clock::Clock,
     error::{JoinError, PollError},
     lease,
     mapping::{CursorsMap, RingMap},
     message::Head,
     start::{Start, StartError, resolve},
-    topic::TopicShared,
+    topic::{TopicShared, fence_side},
 };
 use crate::{
     ring::{
@@ -136,7 +136,10 @@ impl<T: Payload + ?Sized> SubscriberBuilder<T> {
     /// cursors: an [`Observer`](super::Observer) needs no such right.
     pub fn join(self) -> Result<Subscriber<T>, JoinError> {
         let core = SubscriberCore::join(&self)?;
-        Ok(Subscriber { core, payload: PhantomData })
+        Ok(Subscriber {
+            core,
+            payload: PhantomData,
+        })
     }
 }
 
@@ -170,7 +173,10 @@ impl<T: Payload + ?Sized> Subscriber<T> {
     #[inline]
     pub fn poll_batch(&mut self, max: usize) -> Result<Batch<'_, T>, PollError> {
         let max = max.min(u32::MAX as usize) as u32;
-        let nothing = Run { first: Sequence(0), len: 0 };
+        let nothing = Run {
+            first: Sequence(0),
+            len: 0,
+        };
         let run = self.core.take(max)?.unwrap_or(nothing);
         Ok(Batch::new(&mut self.core, run))
     }
@@ -218,13 +224,19 @@ impl<T: Payload + ?Sized> Subscriber<T> {
 
     /// Messages missed since it joined, all in all.
     pub fn lagged(&self) -> u64 {
-        self.core.cells.cell(self.core.index).lagged.load(Ordering::Relaxed)
+        self.core
+            .cells
+            .cell(self.core.index)
+            .lagged
+            .load(Ordering::Relaxed)
     }
 }
 
 impl<T: ?Sized> fmt::Debug for Subscriber<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscriber").field("cursor", &self.core.cursor.next().0).finish_non_exhaustive()
+        f.debug_struct("Subscriber")
+            .field("cursor", &self.core.cursor.next().0)
+            .finish_non_exhaustive()
     }
 }
 
@@ -243,7 +255,7 @@ pub(super) struct SubscriberCore {
     ring: RingView<'static>,
     cells: CellsView<'static>,
     // Dropped last: the views above point into them.
-    topic: Arc<TopicShared>,
+    _topic: Arc<TopicShared>,
     _ring_map: Arc<RingMap>,
     _cursors_map: Arc<CursorsMap>,
 }
@@ -265,17 +277,23 @@ impl SubscriberCore {
         let owner = topic.bus.join()?;
         let index = lease::claim_cell(&topic.bus, &cells, owner).ok_or_else(|| {
             let max = shape.max_subscribers;
-            JoinError::TooManySubscribers { topic: topic.name.to_string(), max }
+            JoinError::TooManySubscribers {
+                topic: topic.name.to_string(),
+                max,
+            }
         })?;
         let is_evictable =
             builder.delivery == Delivery::Reliable && builder.stall_timeout.is_some();
         if let Some(timeout) = builder.stall_timeout {
             let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-            cells.cell(index).stall_timeout_ns.store(timeout_ns, Ordering::Relaxed);
+            cells
+                .cell(index)
+                .stall_timeout_ns
+                .store(timeout_ns, Ordering::Relaxed);
         }
         let cursor = Cursor::join(ring, cells, index, start, builder.delivery, is_evictable);
         let is_pinning = builder.delivery == Delivery::Lossy || is_evictable;
-        let fence = description.wake_fence;
+        let side = fence_side(&description);
         Ok(Self {
             cursor,
             index,
@@ -283,12 +301,12 @@ impl SubscriberCore {
             is_lean: shape.is_lean(),
             run_max: if is_pinning { shape.pins } else { u32::MAX },
             spin: builder.spin,
-            arrivals: Event::new(cells.arrivals(), fence),
-            departures: Event::new(cells.departures(), fence),
+            arrivals: Event::new(cells.arrivals(), side),
+            departures: Event::new(cells.departures(), side),
             generation: generation(),
             ring,
             cells,
-            topic,
+            _topic: topic,
             _ring_map: ring_map,
             _cursors_map: cursors_map,
         })
@@ -299,7 +317,9 @@ impl SubscriberCore {
         if self.is_forked() {
             return Err(PollError::Forked);
         }
-        self.cursor.take(max.min(self.run_max)).map_err(PollError::from)
+        self.cursor
+            .take(max.min(self.run_max))
+            .map_err(PollError::from)
     }
 
     /// A message of a run that was taken.
@@ -319,10 +339,19 @@ impl SubscriberCore {
         // - the block holds `payload_max_bytes`, which bound the length in `read_header`, and is
         //   mapped while the subscriber, which `'a` is within, lives.
         // - no publisher writes it while the run is held (R3).
-        let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), header.len_bytes as usize) };
+        let bytes =
+            unsafe { std::slice::from_raw_parts(start.as_ptr(), header.len_bytes as usize) };
         let payload = T::from_payload(bytes).ok_or(PollError::Corrupted { sequence: seq.0 })?;
         let time = self.clock.read(header.time);
-        Ok(MessageRef { payload, head: Head { seq, header, time, is_lean: self.is_lean } })
+        Ok(MessageRef {
+            payload,
+            head: Head {
+                seq,
+                header,
+                time,
+                is_lean: self.is_lean,
+            },
+        })
     }
 
     #[inline(always)]

@@ -18,6 +18,7 @@ use crate::{
     registry::TopicName,
     ring::header::RingDescription,
     segment::{Rights, SegmentError},
+    wait::FenceSide,
 };
 
 /// An open topic. Clones share it; dropping it ends nothing.
@@ -49,7 +50,10 @@ pub(super) struct TopicShared {
 
 impl<T: Payload + ?Sized> Topic<T> {
     pub(super) fn new(shared: TopicShared) -> Self {
-        Self { shared: Arc::new(shared), payload: PhantomData }
+        Self {
+            shared: Arc::new(shared),
+            payload: PhantomData,
+        }
     }
 
     /// The topic's name.
@@ -102,7 +106,15 @@ impl TopicShared {
         cursors_path: PathBuf,
     ) -> Self {
         let cursors = OnceLock::new();
-        Self { bus, name, schema, ring: Arc::new(ring), ring_path, cursors_path, cursors }
+        Self {
+            bus,
+            name,
+            schema,
+            ring: Arc::new(ring),
+            ring_path,
+            cursors_path,
+            cursors,
+        }
     }
 
     /// What the ring's header says.
@@ -115,7 +127,9 @@ impl TopicShared {
         if let Some(cursors) = self.cursors.get() {
             return Ok(Arc::clone(cursors));
         }
-        let cursors = self.open_cursors(Rights::ReadWrite).map_err(|error| self.removed(error))?;
+        let cursors = self
+            .open_cursors(Rights::ReadWrite)
+            .map_err(|error| self.removed(error))?;
         Ok(Arc::clone(self.cursors.get_or_init(|| Arc::new(cursors))))
     }
 
@@ -132,7 +146,9 @@ impl TopicShared {
         let (ring, _) = RingMap::open(&self.ring_path, Rights::ReadWrite)
             .map_err(|error| self.removed(error))?;
         if ring.description().incarnation != self.description().incarnation {
-            return Err(JoinError::Removed { topic: self.name.to_string() });
+            return Err(JoinError::Removed {
+                topic: self.name.to_string(),
+            });
         }
         Ok(Arc::new(ring))
     }
@@ -143,22 +159,35 @@ impl TopicShared {
 
     fn removed(&self, error: MapError) -> JoinError {
         match error {
-            MapError::Segment(SegmentError::NotFound { .. }) => {
-                JoinError::Removed { topic: self.name.to_string() }
-            }
+            MapError::Segment(SegmentError::NotFound { .. }) => JoinError::Removed {
+                topic: self.name.to_string(),
+            },
             error => error.into(),
         }
     }
 }
 
+/// Who pays so that sleepers are woken.
+pub(super) fn fence_side(description: &RingDescription) -> FenceSide {
+    match description.wake_fence {
+        true => FenceSide::Both,
+        false => FenceSide::Sleeper,
+    }
+}
+
 impl<T: ?Sized> Clone for Topic<T> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), payload: PhantomData }
+        Self {
+            shared: Arc::clone(&self.shared),
+            payload: PhantomData,
+        }
     }
 }
 
 impl<T: ?Sized> fmt::Debug for Topic<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Topic").field("name", &self.shared.name).finish_non_exhaustive()
+        f.debug_struct("Topic")
+            .field("name", &self.shared.name)
+            .finish_non_exhaustive()
     }
 }

@@ -52,7 +52,12 @@ impl Bus {
     pub fn watch(&self) -> Result<Watch, OpenError> {
         let changes = DirectoryWatch::new(&self.directory().topics())?;
         let bus = self.clone();
-        let mut watch = Watch { bus, changes, known: BTreeMap::new(), pending: VecDeque::new() };
+        let mut watch = Watch {
+            bus,
+            changes,
+            known: BTreeMap::new(),
+            pending: VecDeque::new(),
+        };
         watch.look()?;
         Ok(watch)
     }
@@ -89,7 +94,11 @@ impl Watch {
             }
         }
         for (id, (incarnation, name)) in &found {
-            if self.known.get(id).is_none_or(|(other, _)| other != incarnation) {
+            if self
+                .known
+                .get(id)
+                .is_none_or(|(other, _)| other != incarnation)
+            {
                 self.pending.push_back(TopicEvent::Appeared(name.clone()));
             }
         }
@@ -105,6 +114,10 @@ impl Watch {
             let name = TopicName::new(&description.name).ok()?;
             Some((id, (description.incarnation, name)))
         };
-        Ok(directory.rings()?.into_iter().filter_map(describe).collect())
+        Ok(directory
+            .rings()?
+            .into_iter()
+            .filter_map(describe)
+            .collect())
     }
 }

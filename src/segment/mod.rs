@@ -36,8 +36,9 @@ mod map;
 mod tests;
 
 use std::{
-    fs::{File, Metadata},
+    fs::{self, File, Metadata},
     hash::{BuildHasher, RandomState},
+    io::ErrorKind,
     os::unix::fs::{FileExt, MetadataExt},
     path::Path,
     process,
@@ -51,7 +52,9 @@ use linux as os;
 use self::{fork::OwnFile, map::Map};
 use crate::shared::{Offset, Shared};
 
-pub(crate) use self::{access::Access, directory::create_directory, draft::Draft};
+pub(crate) use self::{
+    access::Access, directory::create_directory, draft::Draft, fork::generation,
+};
 pub use self::{
     access::Rights,
     error::{PublishDraftError, SegmentError},
@@ -227,6 +230,14 @@ fn check_len(file: &OwnFile, need_bytes: u64) -> Result<(), SegmentError> {
         });
     }
     Ok(())
+}
+
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), SegmentError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(SegmentError::os("remove", path, e)),
+        _ => Ok(()),
+    }
 }
 
 /// The user whose rights this process has.
