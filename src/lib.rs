@@ -3,6 +3,7 @@
 
 #[cfg(not(ringbus_loom))]
 mod registry;
+#[cfg(not(ringbus_loom))]
 mod ring;
 #[cfg(not(ringbus_loom))]
 mod segment;
