@@ -53,6 +53,11 @@ pub(crate) struct Cursor<'m> {
     word: CursorWord,
     /// Messages lent from `next` on, reliable subscribers only.
     lent: u32,
+    /// The chunks of the messages that were taken last, those of a subscriber that may be passed:
+    /// once it is, the slots belong to later messages and no longer tell.
+    chunks: Box<[u32]>,
+    /// The first message that `chunks` tells about.
+    chunks_from: Sequence,
     /// Messages it had asked for that were gone before it started.
     missed_before_start: u64,
 }
@@ -79,6 +84,10 @@ impl<'m> Cursor<'m> {
             .fetch_max(u64::from(index) + 1, Ordering::Release);
         let cell = cells.cell(index);
         let word = CursorWord::DETACHED;
+        let chunks = match state {
+            CursorState::Reliable => Box::default(),
+            _ => vec![0; ring.geometry().shape.pins as usize].into(),
+        };
         let mut cursor = Self {
             ring,
             cell,
@@ -86,6 +95,8 @@ impl<'m> Cursor<'m> {
             next: start,
             word,
             lent: 0,
+            chunks,
+            chunks_from: start,
             missed_before_start: 0,
         };
         cursor.missed_before_start = cursor.attach(start);
@@ -138,14 +149,24 @@ impl<'m> Cursor<'m> {
         }
     }
 
-    /// Where message `seq` of a run that was taken lies.
+    /// Where message `seq` of the run that was taken last lies.
     #[inline(always)]
     pub(crate) fn place(&self, seq: Sequence) -> Result<Place, Interruption> {
-        // Relaxed: `take` has seen this stamp, and nothing can change it before `release`.
-        let stamp = self.ring.stamp(seq).load(Ordering::Relaxed);
         let geometry = self.ring.geometry();
-        let chunk = geometry.stamps.chunk(stamp);
-        Place::checked(geometry, seq, chunk).ok_or(Interruption::Corrupted { seq })
+        let chunk = match self.state {
+            // Relaxed: `take` has seen this stamp, and nobody passes this subscriber.
+            CursorState::Reliable => {
+                let stamp = self.ring.stamp(seq).load(Ordering::Relaxed);
+                Some(geometry.stamps.chunk(stamp))
+            }
+            _ => {
+                let index = seq.since(self.chunks_from) as usize;
+                self.chunks.get(index).copied()
+            }
+        };
+        chunk
+            .and_then(|chunk| Place::checked(geometry, seq, chunk))
+            .ok_or(Interruption::Corrupted { seq })
     }
 
     /// Gives back everything that was taken. `true` if the cursor moved, so that publishers at the
@@ -220,7 +241,7 @@ impl<'m> Cursor<'m> {
     }
 
     fn take_pinned(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
-        let len = self.count_ready_or_passed(max);
+        let len = self.note_ready(max);
         if len == 0 && self.word.pins() == 0 && !self.was_passed() {
             return Ok(None);
         }
@@ -256,18 +277,22 @@ impl<'m> Cursor<'m> {
         Ok(len)
     }
 
-    /// The same for a subscriber that publishers may have passed, which the swap will tell.
+    /// The same for a subscriber that publishers may have passed, which the swap will tell. Notes
+    /// the chunks; at most `pins` messages.
     #[inline(always)]
-    fn count_ready_or_passed(&self, max: u32) -> u32 {
+    fn note_ready(&mut self, max: u32) -> u32 {
+        let stamps = self.ring.geometry().stamps;
         let mut len = 0;
-        while len < max {
+        self.chunks_from = self.next;
+        for noted in self.chunks.iter_mut().take(max as usize) {
             let seq = self.next.plus(len.into());
             // Acquire: edge COMMIT, as above.
             let stamp = load_acquire(self.ring.stamp(seq));
-            match self.ring.geometry().stamps.read(stamp, seq) {
-                Slot::Ready(_) => len += 1,
+            match stamps.read(stamp, seq) {
+                Slot::Ready(chunk) => *noted = chunk,
                 Slot::Empty | Slot::Lapped => break,
             }
+            len += 1;
         }
         len
     }
