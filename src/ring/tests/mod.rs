@@ -5,3 +5,5 @@
 mod cursor;
 #[cfg(not(ringbus_loom))]
 pub(crate) mod heap;
+#[cfg(not(ringbus_loom))]
+mod publish;
