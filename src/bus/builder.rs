@@ -274,6 +274,8 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     /// `false` if somebody else was first.
     fn create_at(&self, name: &TopicName, id: u64) -> Result<bool, TopicError> {
         let description = self.describe(name)?;
+        // Options that contradict each other, before anything is there.
+        self.check(&description, self.options.schema.as_deref().unwrap_or(&[]))?;
         let geometry = description.geometry;
         let directory = self.bus.directory();
         let inherited = self.bus.access();
