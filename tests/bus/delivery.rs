@@ -1,1 +1,648 @@
-//! x
+//! Reliable, lossy and observing readers: what each gets, misses and is told.
+
+use std::{
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use ringbus::{Delivery, Observer, PollError, PublishError, PublisherMode, Start, Subscriber};
+
+use crate::support::{MODES, TestBus, checked};
+
+#[test]
+fn a_lossy_subscriber_misses_exactly_what_it_is_told() {
+    for mode in MODES {
+        for capacity in [1, 2, 8, 64] {
+            let bus = TestBus::new();
+            let topic = bus
+                .topic_of(mode)
+                .capacity(capacity)
+                .payload_max(64)
+                .create()
+                .unwrap();
+            let publisher = topic.publisher().unwrap();
+            let mut lossy = topic.subscriber().join().unwrap();
+            let (mut expected, mut published, mut told, mut random) = (0, 0, 0, 1_u64);
+            for _ in 0..3000 {
+                random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                let burst = random >> 33;
+                for _ in 0..burst % (2 * capacity as u64) {
+                    let payload = checked::payload(64, 1, published);
+                    assert_eq!(publisher.try_publish(&payload), Ok(published));
+                    published += 1;
+                }
+                for _ in 0..(burst >> 16) % 5 {
+                    match lossy.poll() {
+                        Ok(Some(message)) => {
+                            assert_eq!(message.sequence(), expected);
+                            assert_eq!(checked::check(message.payload()), (1, expected));
+                            expected += 1;
+                        }
+                        Ok(None) => assert_eq!(expected, published),
+                        Err(PollError::Lagged { missed }) => {
+                            assert!(missed > 0);
+                            (expected, told) = (expected + missed, told + missed);
+                        }
+                        Err(error) => panic!("{error}"),
+                    }
+                    assert_eq!((lossy.cursor(), lossy.lagged()), (expected, told));
+                }
+                assert!(expected <= published);
+            }
+            assert!(told > 0);
+            let info = &topic.info().subscribers[0];
+            assert_eq!((info.delivery, info.lagged), (Delivery::Lossy, told));
+            assert!(info.lag_events > 0 && info.lag_events <= told);
+        }
+    }
+}
+
+#[test]
+fn a_lossy_subscriber_loses_nothing_of_seven_eighths_of_the_ring() {
+    for mode in MODES {
+        for capacity in [8_usize, 64, 1024] {
+            let bus = TestBus::new();
+            let topic = bus.topic_of(mode).capacity(capacity).create().unwrap();
+            let publisher = topic.publisher().unwrap();
+            let mut lossy = topic.subscriber().join().unwrap();
+            for round in 0..10 {
+                let count = capacity as u64 * 7 / 8;
+                for serial in 0..count {
+                    publisher.try_publish(&serial.to_le_bytes()).unwrap();
+                }
+                for serial in 0..count {
+                    let message = lossy.poll().unwrap().expect("published");
+                    assert_eq!(message.sequence(), round * count + serial);
+                }
+            }
+            assert_eq!(lossy.lagged(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_held_never_changes() {
+    for mode in MODES {
+        for capacity in [1, 2, 8, 64] {
+            let bus = TestBus::new();
+            let topic = bus
+                .topic_of(mode)
+                .capacity(capacity)
+                .payload_max(200)
+                .create()
+                .unwrap();
+            let publisher = topic.publisher().unwrap();
+            let mut others = [topic.subscriber().reliable(), topic.subscriber().lossy()]
+                .map(|builder| builder.join().unwrap());
+            let mut lossy = topic.subscriber().join().unwrap();
+            let mut next = 0;
+            let mut publish = |count: u64| {
+                for _ in 0..count {
+                    let payload = checked::payload(200, 3, next);
+                    assert_eq!(publisher.try_publish(&payload), Ok(next));
+                    for other in &mut others {
+                        let message = other.poll().unwrap().expect("just published");
+                        assert_eq!(checked::check(message.payload()), (3, next));
+                        assert_eq!(message.sequence(), next);
+                    }
+                    next += 1;
+                }
+                next
+            };
+            for round in 0..20 {
+                publish(1 + round % 3);
+                let held = lossy.latest().unwrap().expect("just published");
+                let seq = held.sequence();
+                let next = publish(1 + (5 * capacity as u64) >> (round % 4));
+                assert_eq!(checked::check(held.payload()), (3, seq));
+                drop(held);
+                assert_eq!(span(&mut lossy, seq + 1), next);
+            }
+        }
+    }
+}
+
+/// Reads all there is from `from` on, with nothing unaccounted for; the sequence where it ends.
+fn span(subscriber: &mut Subscriber<[u8]>, from: u64) -> u64 {
+    let mut expected = from;
+    loop {
+        match subscriber.poll() {
+            Ok(Some(message)) => {
+                assert_eq!(message.sequence(), expected);
+                assert_eq!(checked::check(message.payload()).1, expected);
+                expected += 1;
+            }
+            Ok(None) => return expected,
+            Err(PollError::Lagged { missed } | PollError::Evicted { missed }) => expected += missed,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_is_held_never_changes() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        // Fewer pins than a publisher has chunks: the budget within which nobody is held up.
+        let topic = bus
+            .topic_of(mode)
+            .capacity(16)
+            .payload_max(64)
+            .pins(8)
+            .create()
+            .unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut lossy = topic.subscriber().join().unwrap();
+        let mut next = 0;
+        for _ in 0..20 {
+            for _ in 0..12 {
+                publisher
+                    .try_publish(&checked::payload(64, 1, next))
+                    .unwrap();
+                next += 1;
+            }
+            let from = lossy.cursor();
+            let held = match lossy.poll_batch(100) {
+                Ok(held) => held,
+                Err(PollError::Lagged { .. }) => continue,
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(held.len(), 8);
+            for _ in 0..100 {
+                publisher
+                    .try_publish(&checked::payload(64, 1, next))
+                    .unwrap();
+                next += 1;
+            }
+            for (index, message) in held.iter().enumerate() {
+                assert_eq!(message.sequence(), from + index as u64);
+                assert_eq!(checked::check(message.payload()), (1, message.sequence()));
+            }
+            drop(held);
+            assert_eq!(span(&mut lossy, from + 8), next);
+        }
+    }
+}
+
+#[test]
+fn a_reliable_batch_is_as_long_as_asked_and_a_lossy_one_has_its_pins() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(64).pins(3).create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut reliable = topic.subscriber().reliable().join().unwrap();
+        let mut lossy = topic.subscriber().join().unwrap();
+        for _ in 0..50 {
+            publisher.publish(b"x").unwrap();
+        }
+        assert_eq!(lossy.poll_batch(100).unwrap().len(), 3);
+        assert_eq!(lossy.poll_batch(2).unwrap().len(), 2);
+        assert_eq!(reliable.poll_batch(45).unwrap().len(), 45);
+        assert_eq!(reliable.poll_batch(100).unwrap().len(), 5);
+        assert!(reliable.poll_batch(100).unwrap().is_empty());
+        assert_eq!((reliable.cursor(), lossy.cursor()), (50, 5));
+    }
+}
+
+#[test]
+fn only_a_publisher_whose_chunks_are_all_held_is_told_who_holds_them() {
+    let bus = TestBus::new();
+    let topic = bus.topic("t").shared().capacity(4).loans(1).pins(1);
+    let topic = topic.create().unwrap();
+    let publisher = topic.publisher().unwrap();
+    // A publisher has `loans + 1` chunks besides those in the ring.
+    let mut holders = [0, 1].map(|_| topic.subscriber().join().unwrap());
+    let held: Vec<_> = holders
+        .iter_mut()
+        .map(|holder| {
+            let seq = publisher.publish(b"held").unwrap();
+            let message = holder.latest().unwrap().expect("just published");
+            assert_eq!(message.sequence(), seq);
+            message
+        })
+        .collect();
+    let refused = (0..100).find_map(|_| publisher.try_publish(b"next").err());
+    let Some(PublishError::Full(culprit)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(culprit.holds_pins);
+    assert_eq!(culprit.pid, process::id());
+    assert!(
+        PublishError::Full(culprit)
+            .to_string()
+            .contains("holds messages")
+    );
+    assert!(held.iter().all(|message| message.payload() == b"held"));
+    drop(held);
+    drop(holders);
+    for _ in 0..100 {
+        publisher.try_publish(b"next").unwrap();
+    }
+}
+
+#[test]
+fn a_stuck_subscriber_is_evicted_after_its_stall_timeout() {
+    const STALL: Duration = Duration::from_millis(20);
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus
+            .topic_of(mode)
+            .capacity(4)
+            .payload_max(64)
+            .create()
+            .unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut stuck = topic
+            .subscriber()
+            .reliable()
+            .stall_timeout(STALL)
+            .join()
+            .unwrap();
+        let mut healthy = topic.subscriber().reliable().join().unwrap();
+        for seq in 0..4 {
+            publisher
+                .try_publish(&checked::payload(64, 1, seq))
+                .unwrap();
+        }
+        let held = stuck.poll().unwrap().expect("published");
+        assert_eq!(span(&mut healthy, 0), 4);
+        let started = Instant::now();
+        for seq in 4..20 {
+            assert_eq!(publisher.publish(&checked::payload(64, 1, seq)), Ok(seq));
+            assert_eq!(span(&mut healthy, seq), seq + 1);
+        }
+        assert!(started.elapsed() >= STALL);
+        assert_eq!(topic.info().evicted, 1);
+        assert_eq!(topic.info().subscribers[0].evictions, 1);
+        // What it held has stayed as it was.
+        assert_eq!(checked::check(held.payload()), (1, 0));
+        drop(held);
+        let missed = match stuck.poll() {
+            Err(PollError::Evicted { missed }) => missed,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(stuck.lagged(), missed);
+        // It goes on where it was put, and is waited for again.
+        assert_eq!(span(&mut stuck, 1 + missed), 20);
+        for seq in 20..24 {
+            publisher
+                .try_publish(&checked::payload(64, 1, seq))
+                .unwrap();
+            assert_eq!(span(&mut healthy, seq), seq + 1);
+        }
+        assert!(matches!(
+            publisher.try_publish(b"x"),
+            Err(PublishError::Full(_))
+        ));
+        assert_eq!(span(&mut stuck, 20), 24);
+    }
+}
+
+#[test]
+fn a_subscriber_that_moves_is_not_evicted() {
+    const STALL: Duration = Duration::from_millis(100);
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus
+            .topic_of(mode)
+            .capacity(2)
+            .payload_max(64)
+            .create()
+            .unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut slow = topic
+            .subscriber()
+            .reliable()
+            .stall_timeout(STALL)
+            .join()
+            .unwrap();
+        let reader = thread::spawn(move || {
+            for expected in 0..30 {
+                while !slow.wait(Duration::from_secs(10)).unwrap() {}
+                thread::sleep(Duration::from_millis(5));
+                let message = slow.poll().unwrap().expect("published");
+                assert_eq!(message.sequence(), expected);
+            }
+        });
+        for seq in 0..30 {
+            publisher.publish(&checked::payload(64, 1, seq)).unwrap();
+        }
+        reader.join().unwrap();
+        assert_eq!(topic.info().evicted, 0);
+    }
+}
+
+#[test]
+fn a_living_subscriber_without_stall_timeout_is_waited_for() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(1).create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut reliable = topic.subscriber().reliable().join().unwrap();
+        publisher.publish(b"a").unwrap();
+        let refused = publisher.publish_timeout(b"b", Duration::from_millis(200));
+        assert!(matches!(refused, Err(PublishError::Full(_))));
+        assert_eq!(reliable.poll().unwrap().expect("published").payload(), b"a");
+    }
+}
+
+#[test]
+fn latest_conflates_without_counting_a_loss() {
+    for mode in MODES {
+        for capacity in [2, 4, 64] {
+            let bus = TestBus::new();
+            let topic = bus.topic_of(mode).capacity(capacity).create().unwrap();
+            let publisher = topic.publisher().unwrap();
+            let mut lossy = topic.subscriber().lossy().join().unwrap();
+            let mut observer = topic.observer(Start::Latest).unwrap();
+            assert!(lossy.latest().unwrap().is_none());
+            assert!(observer.latest().unwrap().is_none());
+            let mut next = 0_u64;
+            for burst in [1, 2, 3, 100, 1, 7, 1000] {
+                for _ in 0..burst {
+                    publisher.publish(&next.to_le_bytes()).unwrap();
+                    next += 1;
+                }
+                let newest = (next - 1).to_le_bytes();
+                assert_eq!(lossy.latest().unwrap().expect("new").payload(), newest);
+                assert!(lossy.latest().unwrap().is_none());
+                assert_eq!(observer.latest().unwrap().expect("new").payload(), newest);
+                assert!(observer.latest().unwrap().is_none());
+            }
+            assert_eq!((lossy.lagged(), observer.lagged()), (0, 0));
+            assert_eq!((lossy.cursor(), observer.cursor()), (next, next));
+        }
+    }
+}
+
+#[test]
+fn latest_lets_a_reliable_subscriber_skip() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(4).create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut reliable = topic.subscriber().reliable().join().unwrap();
+        for round in 0..10_u8 {
+            for serial in 0..4 {
+                publisher.try_publish(&[round, serial]).unwrap();
+            }
+            assert_eq!(
+                reliable.latest().unwrap().expect("new").payload(),
+                [round, 3]
+            );
+        }
+        assert_eq!(reliable.lagged(), 0);
+    }
+}
+
+#[test]
+fn a_topic_of_one_slot_is_a_blackboard() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(1).create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut lossy = topic.subscriber().join().unwrap();
+        for value in 0..100_u8 {
+            publisher.try_publish(&[value]).unwrap();
+            let late = topic
+                .observer(Start::Oldest)
+                .unwrap()
+                .poll()
+                .unwrap()
+                .map(|m| m.to_vec());
+            assert_eq!(late.as_deref(), Some(&[value][..]));
+            if value % 7 == 0 {
+                assert_eq!(lossy.latest().unwrap().expect("new").payload(), [value]);
+            }
+        }
+    }
+}
+
+/// Reads until `done` and nothing is left: the sequences received and missed, with no hole.
+fn observe_all(mut observer: Observer<[u8]>, done: &AtomicBool) -> (u64, u64) {
+    let (mut received, mut missed) = (0, 0);
+    loop {
+        let is_last = done.load(Ordering::Acquire);
+        match observer.poll() {
+            Ok(Some(snapshot)) => {
+                assert_eq!(snapshot.sequence(), received + missed);
+                assert_eq!(checked::check(snapshot.payload()), (1, received + missed));
+                received += 1;
+            }
+            Ok(None) if is_last => {
+                assert_eq!(observer.lagged(), missed);
+                return (received, missed);
+            }
+            Ok(None) => {}
+            Err(PollError::Lagged { missed: more }) => missed += more,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn observers_get_whole_messages_and_exact_losses_at_full_speed() {
+    const COUNT: u64 = 60_000;
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus
+            .topic_of(mode)
+            .capacity(8)
+            .payload_max(300)
+            .create()
+            .unwrap();
+        let done = Arc::new(AtomicBool::new(false));
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let (observer, done) = (topic.observer(Start::Oldest).unwrap(), Arc::clone(&done));
+                thread::spawn(move || observe_all(observer, &done))
+            })
+            .collect();
+        let publisher = topic.publisher().unwrap();
+        for seq in 0..COUNT {
+            publisher
+                .try_publish(&checked::payload(300, 1, seq))
+                .unwrap();
+        }
+        done.store(true, Ordering::Release);
+        for reader in readers {
+            let (received, missed) = reader.join().unwrap();
+            assert_eq!(received + missed, COUNT);
+        }
+        assert!(topic.info().subscribers.is_empty());
+    }
+}
+
+#[test]
+fn lossy_subscribers_get_whole_messages_and_exact_losses_at_full_speed() {
+    const COUNT: u64 = 60_000;
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus
+            .topic_of(mode)
+            .capacity(8)
+            .payload_max(300)
+            .pins(4)
+            .create()
+            .unwrap();
+        let done = Arc::new(AtomicBool::new(false));
+        let readers: Vec<_> = (1..=2)
+            .map(|batch| {
+                let mut lossy = topic.subscriber().lossy().join().unwrap();
+                let done = Arc::clone(&done);
+                thread::spawn(move || {
+                    let (mut received, mut missed) = (0, 0);
+                    loop {
+                        let is_last = done.load(Ordering::Acquire);
+                        match lossy.poll_batch(batch) {
+                            Ok(messages) if messages.is_empty() && is_last => break,
+                            Ok(messages) => {
+                                // Held while the publisher laps it.
+                                thread::yield_now();
+                                for message in &messages {
+                                    assert_eq!(message.sequence(), received + missed);
+                                    let (origin, seq) = checked::check(message.payload());
+                                    assert_eq!((origin, seq), (1, message.sequence()));
+                                    received += 1;
+                                }
+                            }
+                            Err(PollError::Lagged { missed: more }) => missed += more,
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                    (received, missed)
+                })
+            })
+            .collect();
+        let publisher = topic.publisher().unwrap();
+        for seq in 0..COUNT {
+            publisher
+                .try_publish(&checked::payload(300, 1, seq))
+                .unwrap();
+        }
+        done.store(true, Ordering::Release);
+        for reader in readers {
+            let (received, missed) = reader.join().unwrap();
+            assert_eq!(received + missed, COUNT);
+        }
+    }
+}
+
+#[test]
+fn a_reliable_subscriber_gets_everything_at_full_speed() {
+    const COUNT: u64 = 60_000;
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus
+            .topic_of(mode)
+            .capacity(16)
+            .payload_max(100)
+            .create()
+            .unwrap();
+        let publisher = topic.publisher().unwrap();
+        let plain = topic.subscriber().reliable();
+        let evictable = topic
+            .subscriber()
+            .reliable()
+            .stall_timeout(Duration::from_secs(100));
+        let readers: Vec<_> = [plain, evictable]
+            .into_iter()
+            .map(|builder| {
+                let mut reliable = builder.join().unwrap();
+                thread::spawn(move || {
+                    let mut expected = 0;
+                    while expected < COUNT {
+                        reliable.wait(Duration::from_secs(10)).unwrap();
+                        for message in &reliable.poll_batch(5).unwrap() {
+                            assert_eq!(message.sequence(), expected);
+                            assert_eq!(checked::check(message.payload()), (1, expected));
+                            expected += 1;
+                        }
+                    }
+                })
+            })
+            .collect();
+        for seq in 0..COUNT {
+            publisher.publish(&checked::payload(100, 1, seq)).unwrap();
+        }
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn sixty_four_subscribers_read_at_once() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus
+            .topic_of(mode)
+            .capacity(32)
+            .payload_max(64)
+            .create()
+            .unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut readers: Vec<_> = (0..64)
+            .map(|index| match index % 2 {
+                0 => topic.subscriber().reliable().join().unwrap(),
+                _ => topic.subscriber().lossy().join().unwrap(),
+            })
+            .collect();
+        assert!(publisher.wait_subscribers(64, Duration::ZERO).unwrap());
+        for round in 0..40 {
+            for seq in round * 24..(round + 1) * 24 {
+                publisher
+                    .try_publish(&checked::payload(64, 1, seq))
+                    .unwrap();
+            }
+            for reader in &mut readers {
+                assert_eq!(span(reader, round * 24), (round + 1) * 24);
+            }
+        }
+        assert!(readers.iter().all(|reader| reader.lagged() == 0));
+        assert_eq!(topic.info().subscribers.len(), 64);
+    }
+}
+
+#[test]
+fn a_topic_has_as_many_subscribers_as_it_was_made_for() {
+    let bus = TestBus::new();
+    let topic = bus.topic("t").max_subscribers(2).create().unwrap();
+    let first = topic.subscriber().join().unwrap();
+    let _second = topic.subscriber().join().unwrap();
+    let error = topic.subscriber().join().unwrap_err();
+    let is_limit = matches!(error, ringbus::JoinError::TooManySubscribers { max: 2, .. });
+    assert!(is_limit, "{error}");
+    // Observers take no place.
+    topic.observer(Start::Latest).unwrap();
+    drop(first);
+    topic.subscriber().join().unwrap();
+}
+
+#[test]
+fn a_subscriber_that_leaves_holds_up_nobody() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(2).create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        for _ in 0..20 {
+            let mut reliable = topic.subscriber().reliable().join().unwrap();
+            publisher.try_publish(b"a").unwrap();
+            publisher.try_publish(b"b").unwrap();
+            assert!(matches!(
+                publisher.try_publish(b"c"),
+                Err(PublishError::Full(_))
+            ));
+            assert_eq!(reliable.poll().unwrap().expect("published").payload(), b"a");
+            drop(reliable);
+            publisher.try_publish(b"c").unwrap();
+        }
+        let is_shared = topic.info().mode == PublisherMode::Shared;
+        assert_eq!(is_shared, mode == PublisherMode::Shared);
+    }
+}
