@@ -1,6 +1,8 @@
 //! A lock-free shared-memory message bus for the processes of one host.
-#![allow(dead_code, unused_imports)] // until the bus layer uses the layers below it
+#![allow(dead_code)] // until the bus layer uses all of the layers below it
 
+#[cfg(not(ringbus_loom))]
+mod bus;
 #[cfg(not(ringbus_loom))]
 mod registry;
 #[cfg(not(ringbus_loom))]
@@ -13,3 +15,22 @@ mod wait;
 
 #[cfg(all(test, not(ringbus_loom)))]
 mod testing;
+
+#[cfg(not(ringbus_loom))]
+pub use bus::{
+    Batch, BatchIter, Bus, BusBuilder, Collected, Culprit, Error, JoinError, Loan, LoanRun,
+    Message, MessageRef, Meta, Observer, OpenError, Patience, Payload, PayloadKind, PollError,
+    PublishError, Publisher, PublisherInfo, Refused, Remove, SlicePayload, Snapshot, Start,
+    Subscriber, SubscriberBuilder, SubscriberInfo, Timestamp, Topic, TopicBuilder, TopicError,
+    TopicEvent, TopicInfo, TypeDescription, Watch,
+};
+#[cfg(not(ringbus_loom))]
+pub use registry::{DirectoryError, NameError, RegistryError, TopicName};
+#[cfg(not(ringbus_loom))]
+pub use ring::{
+    cursor::Delivery,
+    header::HeaderError,
+    layout::{PublisherMode, ShapeError, TimeSource},
+};
+#[cfg(not(ringbus_loom))]
+pub use segment::SegmentError;

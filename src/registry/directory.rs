@@ -96,6 +96,17 @@ impl BusDirectory {
         ids.sort_unstable();
         Ok(ids)
     }
+
+    /// The cursors files and unfinished drafts that are there, whether or not a ring goes with them.
+    pub(crate) fn leftovers(&self) -> Result<Vec<PathBuf>, DirectoryError> {
+        let is_leftover = |name: &&OsString| {
+            let name = name.to_string_lossy();
+            name.ends_with(".cursors") || name.starts_with(".draft-")
+        };
+        let names = list(&self.topics())?;
+        let names = names.iter().filter(is_leftover);
+        Ok(names.map(|name| self.topics().join(name)).collect())
+    }
 }
 
 /// The names of all buses, in order; none where there is no root.

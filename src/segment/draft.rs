@@ -104,6 +104,12 @@ impl Draft {
             .with("write", |file| os::write_at(file, bytes, offset))
     }
 
+    /// Takes the lock on one byte, as [`Segment::try_lock`] does; the published segment keeps it.
+    pub(crate) fn try_lock(&self, byte: u64) -> Result<bool, SegmentError> {
+        self.file
+            .with("lock a byte of", |file| os::try_lock(file, byte))
+    }
+
     /// Gives the file its name, in one step and with all that was written to it.
     ///
     /// # Errors

@@ -47,14 +47,17 @@ use std::{
 
 use linux as os;
 
-use self::{os::Mapping, own_file::OwnFile};
+use self::{
+    os::{Mapping, fork},
+    own_file::OwnFile,
+};
 use crate::shared::{Offset, Shared};
 
 pub(crate) use self::{
     access::Access,
-    directory::{create_directory, is_directory_of},
+    directory::{create_directory, is_directory_of, remove},
     draft::Draft,
-    os::fork,
+    os::fork::generation,
 };
 pub use self::{
     access::Rights,

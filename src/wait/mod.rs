@@ -28,4 +28,4 @@ mod tests;
 #[cfg(ringbus_loom)]
 use self::model::{futex, membarrier};
 
-pub(crate) use self::event::{Event, FenceSide, Token};
+pub(crate) use self::event::{Event, FenceSide};
