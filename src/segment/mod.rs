@@ -37,9 +37,7 @@ mod own_file;
 mod tests;
 
 use std::{
-    fs,
     hash::{BuildHasher, RandomState},
-    io::ErrorKind,
     path::Path,
     process,
     ptr::NonNull,
@@ -49,14 +47,17 @@ use std::{
 
 use linux as os;
 
-use self::{os::Mapping, own_file::OwnFile};
+use self::{
+    os::{Mapping, fork},
+    own_file::OwnFile,
+};
 use crate::shared::{Offset, Shared};
 
 pub(crate) use self::{
     access::Access,
-    directory::{create_directory, is_directory_of},
+    directory::{create_directory, is_directory_of, remove},
     draft::Draft,
-    os::fork::{self, generation},
+    os::fork::generation,
 };
 pub use self::{
     access::Rights,
@@ -249,14 +250,6 @@ fn check_len(file: &OwnFile, need_bytes: u64) -> Result<(), SegmentError> {
         });
     }
     Ok(())
-}
-
-/// Removes a file, if it is there.
-pub(crate) fn remove(path: &Path) -> Result<(), SegmentError> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(SegmentError::os("remove", path, e)),
-        _ => Ok(()),
-    }
 }
 
 /// The user whose rights this process has.
