@@ -9,7 +9,7 @@ use super::{
     Bus, Patience,
     error::{Culprit, PublishError},
     lease,
-    publisher::{PublisherCore, Refusal},
+    publisher_core::{PublisherCore, Refusal},
 };
 use crate::{
     registry::OwnerId,

@@ -10,7 +10,7 @@ use std::{
 use super::{
     Meta, Patience, Payload, Publisher, SlicePayload,
     error::PublishError,
-    publisher::{Lent, PublisherCore, Refusal},
+    publisher_core::{Lent, PublisherCore, Refusal},
 };
 
 /// A message that is being written where it will be read. [`commit`](Self::commit) publishes it;

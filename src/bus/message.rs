@@ -1,9 +1,9 @@
 //! Messages as a subscriber sees them: in place, until it moves on.
 
-use std::{fmt, marker::PhantomData, ops::Deref};
+use std::{fmt, marker::PhantomData};
 
-use super::{Payload, Timestamp, subscriber::SubscriberCore};
-use crate::ring::{block::BlockHeader, cursor::Run, sequence::Sequence};
+use super::{Payload, clock::Clock, error::PollError, subscriber_core::SubscriberCore};
+use crate::ring::{block::BlockHeader, cursor::Run, place::Place, sequence::Sequence};
 
 /// A message, read where its publisher wrote it. Dropping it moves the subscriber's cursor on.
 ///
@@ -20,13 +20,15 @@ use crate::ring::{block::BlockHeader, cursor::Run, sequence::Sequence};
 /// ```
 pub struct Message<'s, T: ?Sized> {
     subscriber: &'s mut SubscriberCore,
-    view: MessageRef<'s, T>,
+    place: Place,
+    payload: &'s T,
 }
 
 /// A message of a [`Batch`], read in place; borrows the batch.
 pub struct MessageRef<'b, T: ?Sized> {
-    pub(super) payload: &'b T,
-    pub(super) head: Head,
+    subscriber: &'b SubscriberCore,
+    place: Place,
+    payload: &'b T,
 }
 
 /// Consecutive messages, read in place. Dropping the batch moves the subscriber's cursor past all
@@ -62,49 +64,49 @@ pub struct BatchIter<'b, T: ?Sized> {
     payload: PhantomData<&'b T>,
 }
 
-/// What stands beside a payload.
-#[derive(Clone, Copy, Debug)]
+/// What stands beside a payload, and how to read it.
+#[derive(Clone, Copy)]
 pub(super) struct Head {
-    pub(super) seq: Sequence,
     pub(super) header: BlockHeader,
-    pub(super) time: Option<Timestamp>,
+    pub(super) clock: Clock,
     pub(super) is_lean: bool,
 }
 
 /// The accessors that messages, references into batches and snapshots have in common.
 macro_rules! message_accessors {
-    ($type:ident<$life:lifetime>, $head:ident, |$self:ident| $payload:expr) => {
-        impl<$life, T: ?Sized> $type<$life, T> {
+    ($type:ident) => {
+        impl<T: ?Sized> $type<'_, T> {
             /// Its position in the topic.
             pub fn sequence(&self) -> u64 {
-                self.$head().seq.0
+                self.place.sequence().0
             }
 
             /// Its tag; 0 where the topic keeps none.
             pub fn tag(&self) -> u64 {
-                self.$head().header.tag
+                self.head().header.tag
             }
 
             /// Its flags; 0 where the topic keeps none.
             pub fn flags(&self) -> u16 {
-                self.$head().header.flags
+                self.head().header.flags
             }
 
             /// The number of its publisher; `None` where the topic keeps none (fixed size without
             /// tags and time).
             pub fn publisher(&self) -> Option<u16> {
-                let head = self.$head();
+                let head = self.head();
                 (!head.is_lean).then_some(head.header.publisher)
             }
 
             /// When it was published; `None` where the topic keeps no time.
             pub fn time(&self) -> Option<$crate::bus::Timestamp> {
-                self.$head().time
+                let head = self.head();
+                head.clock.read(head.header.time)
             }
 
             /// Its payload.
-            pub fn payload(&$self) -> &T {
-                $payload
+            pub fn payload(&self) -> &T {
+                self.payload
             }
         }
 
@@ -112,7 +114,13 @@ macro_rules! message_accessors {
             type Target = T;
 
             fn deref(&self) -> &T {
-                self.payload()
+                self.payload
+            }
+        }
+
+        impl<T: ?Sized> AsRef<T> for $type<'_, T> {
+            fn as_ref(&self) -> &T {
+                self.payload
             }
         }
 
@@ -121,7 +129,7 @@ macro_rules! message_accessors {
                 f.debug_struct(stringify!($type))
                     .field("sequence", &self.sequence())
                     .field("tag", &self.tag())
-                    .field("payload", &self.payload())
+                    .field("payload", &&self.payload)
                     .finish_non_exhaustive()
             }
         }
@@ -129,32 +137,47 @@ macro_rules! message_accessors {
 }
 pub(super) use message_accessors;
 
-message_accessors!(Message<'s>, head, |self| self.view.payload);
-message_accessors!(MessageRef<'b>, head, |self| self.payload);
+message_accessors!(Message);
+message_accessors!(MessageRef);
 
 impl<'s, T: Payload + ?Sized> Message<'s, T> {
-    pub(super) fn new(subscriber: &'s mut SubscriberCore, view: MessageRef<'s, T>) -> Self {
-        Self { subscriber, view }
+    /// The message `seq`, which `subscriber` has taken.
+    #[inline(always)]
+    pub(super) fn new(
+        subscriber: &'s mut SubscriberCore,
+        seq: Sequence,
+    ) -> Result<Self, PollError> {
+        let place = subscriber.place(seq)?;
+        // SAFETY: the message is released by `drop`, and borrows the subscriber until then.
+        let payload = unsafe { subscriber.payload(place) }?;
+        Ok(Self {
+            subscriber,
+            place,
+            payload,
+        })
     }
 }
 
 impl<T: ?Sized> Message<'_, T> {
-    fn head(&self) -> &Head {
-        &self.view.head
+    fn head(&self) -> Head {
+        self.subscriber.head(self.place)
     }
 }
 
 impl<T: ?Sized> MessageRef<'_, T> {
-    fn head(&self) -> &Head {
-        &self.head
+    fn head(&self) -> Head {
+        self.subscriber.head(self.place)
     }
 }
 
 impl<'s, T: Payload + ?Sized> Batch<'s, T> {
-    pub(super) fn new(subscriber: &'s mut SubscriberCore, run: Run) -> Self {
+    pub(super) fn new(subscriber: &'s mut SubscriberCore, run: Option<Run>) -> Self {
         Self {
             subscriber,
-            run,
+            run: run.unwrap_or(Run {
+                first: Sequence(0),
+                len: 0,
+            }),
             payload: PhantomData,
         }
     }
@@ -215,8 +238,15 @@ impl<'b, T: Payload + ?Sized> Iterator for BatchIter<'b, T> {
             first: seq.plus(1),
             len: self.run.len - 1,
         };
+        // A damaged message ends the batch: the next poll of it says so.
+        let place = self.subscriber.place(seq).ok()?;
         // SAFETY: the batch holds the run until it is dropped, and this iterator borrows it.
-        unsafe { self.subscriber.message(seq) }.ok()
+        let payload = unsafe { self.subscriber.payload(place) }.ok()?;
+        Some(MessageRef {
+            subscriber: self.subscriber,
+            place,
+            payload,
+        })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -239,11 +269,5 @@ impl<T: ?Sized> fmt::Debug for Batch<'_, T> {
         f.debug_struct("Batch")
             .field("len", &self.run.len)
             .finish_non_exhaustive()
-    }
-}
-
-impl<T: ?Sized> AsRef<T> for Message<'_, T> {
-    fn as_ref(&self) -> &T {
-        self.deref()
     }
 }

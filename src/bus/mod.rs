@@ -13,8 +13,10 @@ mod message;
 mod observer;
 mod payload;
 mod publisher;
+mod publisher_core;
 mod start;
 mod subscriber;
+mod subscriber_core;
 mod topic;
 mod watch;
 

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     ring::{
         observe::{CopyBuffer, Observation, ObserverCursor},
+        place::Place,
         tail::find_tail,
         view::RingView,
     },
@@ -57,11 +58,12 @@ pub struct Observer<T: ?Sized> {
 
 /// A private copy of a message, made and checked by an observer.
 pub struct Snapshot<'o, T: ?Sized> {
+    place: Place,
     payload: &'o T,
     head: Head,
 }
 
-message_accessors!(Snapshot<'o>, head, |self| self.payload);
+message_accessors!(Snapshot);
 
 /// An observer cannot tell publishers that it sleeps: it looks again after a pause, which grows
 /// from the first to the second of these.
@@ -110,16 +112,15 @@ impl<T: Payload + ?Sized> Observer<T> {
         };
         let payload = T::from_payload(self.buffer.payload());
         let payload = payload.ok_or(PollError::Corrupted { sequence: seq.0 })?;
-        let is_lean = self.ring.geometry().shape.is_lean();
-        let time = self.clock.read(header.time);
+        let head = Head {
+            header,
+            clock: self.clock,
+            is_lean: self.ring.geometry().shape.is_lean(),
+        };
         Ok(Some(Snapshot {
+            place: Place::home(seq),
             payload,
-            head: Head {
-                seq,
-                header,
-                time,
-                is_lean,
-            },
+            head,
         }))
     }
 
@@ -186,8 +187,8 @@ impl<T: Payload + ?Sized> Observer<T> {
 }
 
 impl<T: ?Sized> Snapshot<'_, T> {
-    fn head(&self) -> &Head {
-        &self.head
+    fn head(&self) -> Head {
+        self.head
     }
 }
 

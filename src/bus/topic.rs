@@ -12,7 +12,7 @@ use super::{
     error::JoinError,
     info,
     mapping::{CursorsMap, MapError, RingMap},
-    publisher::PublisherCore,
+    publisher_core::PublisherCore,
 };
 use crate::{
     registry::TopicName,
