@@ -65,10 +65,10 @@ mod testing;
 #[cfg(not(ringbus_loom))]
 pub use bus::{
     Batch, BatchIter, Bus, BusBuilder, Collected, Culprit, Error, JoinError, Loan, LoanRun,
-    Message, MessageRef, Meta, Observer, OpenError, Patience, Payload, PayloadKind, PollError,
-    PublishError, Publisher, PublisherInfo, Refused, Remove, SlicePayload, Snapshot, Start,
-    Subscriber, SubscriberBuilder, SubscriberInfo, Timestamp, Topic, TopicBuilder, TopicError,
-    TopicEvent, TopicInfo, TypeDescription, Watch,
+    Message, MessageRef, Meta, Observer, OpenError, ParticipantInfo, Patience, Payload,
+    PayloadKind, PollError, PublishError, Publisher, PublisherInfo, Refused, Remove, SlicePayload,
+    Snapshot, Start, Subscriber, SubscriberBuilder, SubscriberInfo, Timestamp, Topic, TopicBuilder,
+    TopicError, TopicEvent, TopicInfo, TypeDescription, Watch,
 };
 #[cfg(not(ringbus_loom))]
 pub use registry::{DirectoryError, NameError, RegistryError, TopicName};

@@ -128,7 +128,7 @@ impl PublisherCore {
         };
         let description = topic.description();
         let record = ring.record(index);
-        let side = fence_side(&description);
+        let side = fence_side(description);
         Ok(Self {
             engine: UnsafeCell::new(engine),
             shape,

@@ -88,11 +88,6 @@ impl Draft {
         self.map.base()
     }
 
-    /// Bytes in the file, all of them mapped.
-    pub(crate) fn len(&self) -> usize {
-        self.map.len()
-    }
-
     /// Copies bytes into the file, and so into the mapping.
     ///
     /// # Errors

@@ -98,19 +98,9 @@ impl Segment {
         self.map.base()
     }
 
-    /// Mapped bytes.
-    pub(crate) fn len(&self) -> usize {
-        self.map.len()
-    }
-
     /// The file's name when it was opened or published.
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
-    }
-
-    /// What the mapping allows.
-    pub(crate) fn rights(&self) -> Rights {
-        self.rights
     }
 
     /// `len` values that begin at `first`, or `None` where they would reach past the end, or where
@@ -195,21 +185,6 @@ impl OpenFile {
         self.status.len
     }
 
-    /// The user who owns the file.
-    pub(crate) fn uid(&self) -> u32 {
-        self.status.uid
-    }
-
-    /// The group of the file.
-    pub(crate) fn gid(&self) -> u32 {
-        self.status.gid
-    }
-
-    /// The permission bits of the file.
-    pub(crate) fn mode(&self) -> u32 {
-        self.status.mode
-    }
-
     /// Copies bytes out of the file; fewer than asked for where it ends.
     pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, SegmentError> {
         self.file
@@ -233,9 +208,6 @@ impl OpenFile {
 struct Status {
     is_regular: bool,
     len: u64,
-    uid: u32,
-    gid: u32,
-    mode: u32,
     names: u64,
 }
 

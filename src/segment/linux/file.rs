@@ -47,9 +47,6 @@ pub(in crate::segment) fn status(file: &File) -> io::Result<Status> {
     Ok(Status {
         is_regular: status.is_file(),
         len: status.len(),
-        uid: status.uid(),
-        gid: status.gid(),
-        mode: status.mode() & 0o7777,
         names: status.nlink(),
     })
 }
