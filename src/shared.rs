@@ -38,7 +38,10 @@ impl<T: Shared> Offset<T> {
     /// The place `bytes` after the start of a segment.
     pub(crate) const fn new(bytes: u64) -> Self {
         assert!(bytes.is_multiple_of(align_of::<T>() as u64));
-        Self { bytes, of: PhantomData }
+        Self {
+            bytes,
+            of: PhantomData,
+        }
     }
 
     /// Bytes from the start of the segment.

@@ -1,0 +1,323 @@
+//! Subscribers: joining, taking messages in place, moving on.
+
+use super::{
+    cursor_word::{CursorState, CursorWord},
+    layout::Cell,
+    place::Place,
+    sequence::{Sequence, Slot},
+    tail::find_oldest,
+    view::{CellsView, RingView},
+};
+use crate::sync::{Ordering, fence, load_acquire};
+
+/// How often a joiner gives way to publishers that raise the limit at the same time; each time one
+/// of them misses the new cursor, and none misses it twice.
+const ATTACH_ROUNDS_MAX: u32 = 1 << 16;
+
+/// How a registered subscriber and the publishers treat each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// Publishers wait for it: it sees every message.
+    Reliable,
+    /// Publishers overtake it when the ring is full: it learns exactly how many messages it missed.
+    #[default]
+    Lossy,
+}
+
+/// A run of messages that a subscriber may read in place until it releases them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) first: Sequence,
+    pub(crate) len: u32,
+}
+
+/// Why a subscriber did not get the messages it was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// A lossy subscriber was overtaken, and goes on after `missed` messages.
+    Lagged { missed: u64 },
+    /// An evictable subscriber was evicted, and goes on after `missed` messages.
+    Evicted { missed: u64 },
+    /// A stamp that no honest publisher writes.
+    Corrupted { seq: Sequence },
+}
+
+/// One subscriber's place in a ring. Its cell is its own until it is dropped by the layer above.
+pub(crate) struct Cursor<'m> {
+    ring: RingView<'m>,
+    cell: &'m Cell,
+    /// How this subscriber stands when it is not overtaken or evicted.
+    state: CursorState,
+    next: Sequence,
+    /// The cell's word as this subscriber last left it.
+    word: CursorWord,
+    /// Messages lent from `next` on, reliable subscribers only.
+    lent: u32,
+    /// Messages it had asked for that were gone before it started.
+    missed_before_start: u64,
+}
+
+impl<'m> Cursor<'m> {
+    /// Joins through cell `index`, which the caller owns, at `start` or the oldest message after it
+    /// that is retained. `evictable` matters to reliable subscribers only.
+    pub(crate) fn join(
+        ring: RingView<'m>,
+        cells: CellsView<'m>,
+        index: u32,
+        start: Sequence,
+        delivery: Delivery,
+        evictable: bool,
+    ) -> Self {
+        let state = match delivery {
+            Delivery::Reliable if evictable => CursorState::Evictable,
+            Delivery::Reliable => CursorState::Reliable,
+            Delivery::Lossy => CursorState::Lossy,
+        };
+        // Release: a publisher that sees the new count looks at the cell.
+        cells
+            .cells_used()
+            .fetch_max(u64::from(index) + 1, Ordering::Release);
+        let cell = cells.cell(index);
+        let word = CursorWord::DETACHED;
+        let mut cursor = Self {
+            ring,
+            cell,
+            state,
+            next: start,
+            word,
+            lent: 0,
+            missed_before_start: 0,
+        };
+        cursor.missed_before_start = cursor.attach(start);
+        cursor
+    }
+
+    /// Leaves: publishers no longer heed this subscriber.
+    pub(crate) fn leave(&mut self) {
+        // Release: edge RELEASE.
+        self.cell
+            .cursor
+            .store(CursorWord::DETACHED.0, Ordering::Release);
+    }
+
+    /// The next sequence that this subscriber will read.
+    #[inline]
+    pub(crate) fn next(&self) -> Sequence {
+        self.next
+    }
+
+    /// How many messages the subscriber holds.
+    pub(crate) fn held(&self) -> u32 {
+        self.lent.max(self.word.pins())
+    }
+
+    /// Whether a call of [`take`](Self::take) would have something to say.
+    #[inline]
+    pub(crate) fn is_ready(&self) -> bool {
+        if self.missed_before_start > 0 {
+            return true;
+        }
+        let next = self.next.plus(self.lent.into());
+        // Acquire: edge COMMIT.
+        let stamp = load_acquire(self.ring.stamp(next));
+        self.ring.geometry().stamps.read(stamp, next) != Slot::Empty
+    }
+
+    /// Takes up to `max` of the next messages, in place, until [`release`](Self::release); `None`
+    /// when there is none. Gives back what was taken before.
+    #[inline]
+    pub(crate) fn take(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
+        if self.missed_before_start > 0 {
+            let missed = std::mem::take(&mut self.missed_before_start);
+            return Err(self.count_loss(missed));
+        }
+        if self.state == CursorState::Reliable {
+            self.take_gated(max)
+        } else {
+            self.take_pinned(max)
+        }
+    }
+
+    /// Where message `seq` of a run that was taken lies.
+    #[inline(always)]
+    pub(crate) fn place(&self, seq: Sequence) -> Result<Place, Interruption> {
+        // Relaxed: `take` has seen this stamp, and nothing can change it before `release`.
+        let stamp = self.ring.stamp(seq).load(Ordering::Relaxed);
+        let geometry = self.ring.geometry();
+        let chunk = geometry.stamps.chunk(stamp);
+        Place::checked(geometry, seq, chunk).ok_or(Interruption::Corrupted { seq })
+    }
+
+    /// Gives back everything that was taken. `true` if the cursor moved, so that publishers at the
+    /// gate must be told.
+    ///
+    /// A lossy subscriber keeps its pins until it takes again, or until
+    /// [`release_pins`](Self::release_pins): they hold up nobody, and one swap then does for both.
+    #[inline(always)]
+    pub(crate) fn release(&mut self) -> bool {
+        match self.state {
+            CursorState::Reliable => {
+                if self.lent == 0 {
+                    return false;
+                }
+                self.next = self.next.plus(self.lent.into());
+                self.lent = 0;
+                let word = CursorWord::new(self.next, 0, CursorState::Reliable);
+                // Release: edge RELEASE, pairs with the Acquire in `gate::raise`; the reads of the
+                // messages are over.
+                self.cell.cursor.store(word.0, Ordering::Release);
+                true
+            }
+            CursorState::Evictable => self.release_pins(),
+            _ => false,
+        }
+    }
+
+    /// Gives up pins that were kept by [`release`](Self::release); `true` if there were any.
+    pub(crate) fn release_pins(&mut self) -> bool {
+        let pins = self.word.pins();
+        if pins == 0 {
+            return false;
+        }
+        // If the swap fails, the next `take` finds out why; then the pins go as well.
+        let unpinned = CursorWord::new(self.next, 0, self.state);
+        self.swap_word(unpinned);
+        true
+    }
+
+    /// Goes to `start`, forgetting everything in between; publishers may be told.
+    pub(crate) fn seek(&mut self, start: Sequence) {
+        self.lent = 0;
+        self.next = start;
+        self.missed_before_start = self.attach(start);
+    }
+
+    fn take_gated(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
+        self.release();
+        let len = self.count_ready(max)?;
+        self.lent = len;
+        Ok((len > 0).then_some(Run {
+            first: self.next,
+            len,
+        }))
+    }
+
+    fn take_pinned(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
+        let len = self.count_ready_or_passed(max);
+        if len == 0 && self.word.pins() == 0 && !self.was_passed() {
+            return Ok(None);
+        }
+        let first = self.next;
+        let pinned = CursorWord::new(first, len, self.state);
+        if !self.swap_word(pinned) {
+            return Err(self.come_back());
+        }
+        // The swap won against every publisher's: none has passed this cursor, and none will
+        // without respecting the pins. So what was counted is still there.
+        self.next = first.plus(len.into());
+        Ok((len > 0).then_some(Run { first, len }))
+    }
+
+    /// How many messages are ready from `next` on, at most `max`.
+    #[inline(always)]
+    fn count_ready(&self, max: u32) -> Result<u32, Interruption> {
+        let mut len = 0;
+        while len < max {
+            let seq = self.next.plus(len.into());
+            // Acquire: edge COMMIT, pairs with the Release in `publish`; the block is written.
+            let stamp = load_acquire(self.ring.stamp(seq));
+            match self.ring.geometry().stamps.read(stamp, seq) {
+                Slot::Ready(_) => len += 1,
+                Slot::Empty => break,
+                Slot::Lapped => return Err(Interruption::Corrupted { seq }),
+            }
+        }
+        Ok(len)
+    }
+
+    /// The same for a subscriber that publishers may have passed, which the swap will tell.
+    #[inline(always)]
+    fn count_ready_or_passed(&self, max: u32) -> u32 {
+        let mut len = 0;
+        while len < max {
+            let seq = self.next.plus(len.into());
+            // Acquire: edge COMMIT, as above.
+            let stamp = load_acquire(self.ring.stamp(seq));
+            match self.ring.geometry().stamps.read(stamp, seq) {
+                Slot::Ready(_) => len += 1,
+                Slot::Empty | Slot::Lapped => break,
+            }
+        }
+        len
+    }
+
+    fn was_passed(&self) -> bool {
+        // Acquire: edge PASS.
+        self.cell.cursor.load(Ordering::Acquire) != self.word.0
+    }
+
+    #[inline(always)]
+    fn swap_word(&mut self, word: CursorWord) -> bool {
+        // Release: edge RELEASE, the reads of what was held are over. Acquire on failure: edge
+        // PASS, pairs with the publisher's swap in `gate`.
+        let swapped = self.cell.cursor.compare_exchange(
+            self.word.0,
+            word.0,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        if swapped.is_ok() {
+            self.word = word;
+        }
+        swapped.is_ok()
+    }
+
+    /// Joins again after being overtaken or evicted, at the oldest retained message.
+    #[cold]
+    fn come_back(&mut self) -> Interruption {
+        let evicted = self.state == CursorState::Evictable;
+        let missed = self.attach(self.next);
+        match evicted {
+            true => {
+                self.count_loss(missed);
+                Interruption::Evicted { missed }
+            }
+            false => self.count_loss(missed),
+        }
+    }
+
+    fn count_loss(&self, missed: u64) -> Interruption {
+        // Relaxed: counts, written by this subscriber only.
+        let add = |word: &crate::sync::AtomicU64, count| {
+            word.store(
+                word.load(Ordering::Relaxed).wrapping_add(count),
+                Ordering::Relaxed,
+            );
+        };
+        add(&self.cell.lagged, missed);
+        add(&self.cell.lag_events, 1);
+        Interruption::Lagged { missed }
+    }
+
+    /// Puts the cursor at `start` or, where that may be overwritten already, at the oldest message
+    /// that is safe; how many messages lie between the two.
+    fn attach(&mut self, start: Sequence) -> u64 {
+        let mut at = start.max(find_oldest(&self.ring));
+        for _ in 0..ATTACH_ROUNDS_MAX {
+            let word = CursorWord::new(at, 0, self.state);
+            // Release: edge RELEASE, gives up what was held before.
+            self.cell.cursor.store(word.0, Ordering::Release);
+            self.word = word;
+            // Edge JOIN, pairs with the fence in `gate::raise`: either that look sees this cursor,
+            // or the limit read here tells what may have been overwritten.
+            fence(Ordering::SeqCst);
+            let oldest = find_oldest(&self.ring);
+            if oldest <= at {
+                break;
+            }
+            at = oldest;
+        }
+        self.next = at;
+        at.since(start)
+    }
+}

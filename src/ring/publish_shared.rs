@@ -1,0 +1,261 @@
+//! A publisher of a shared topic: claim is commit.
+//!
+//! The message is written into a chunk that the publisher owns; one compare-and-swap on the slot's
+//! stamp then gives it its place in the order and makes it visible at once. There is nothing in
+//! between: killed or stopped anywhere, a publisher leaves a whole message or none, and the others
+//! go on. The swap pays for itself with the chunk of the message it displaces.
+
+use super::{
+    chunk_list::{self, Entry, Intent},
+    gate,
+    layout::PublisherRecord,
+    place::Place,
+    publish::Shut,
+    sequence::{Sequence, Slot},
+    tail::find_tail,
+    view::{CellsView, RingView},
+};
+use crate::sync::{Ordering, load_acquire};
+
+/// How often one commit tries a slot; each try but the last was lost to another publisher's
+/// success, so only a damaged ring gets there.
+const TRIES_MAX: u32 = 1 << 24;
+
+/// A chunk on loan to a shared publisher: the entry of its list, and the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkLoan {
+    entry: u32,
+    place: Place,
+}
+
+/// Why a commit did not happen; the chunk stays on loan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CommitRefusal {
+    Shut(Shut),
+    /// A stamp that no honest publisher writes.
+    Corrupted {
+        seq: Sequence,
+    },
+}
+
+/// Why no chunk can be lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoanRefusal {
+    /// All chunks but the one kept for publishing are on loan.
+    Limit,
+    /// Every chunk left is still held by an overtaken subscriber, such as the one in this cell.
+    Pins { cell: u32 },
+    /// The publisher's chunk list is damaged.
+    Corrupted,
+}
+
+/// One of the publishers of a shared topic. Its record is its own until it leaves.
+pub(crate) struct SharedPublisher<'m> {
+    ring: RingView<'m>,
+    cells: CellsView<'m>,
+    index: u32,
+    record: &'m PublisherRecord,
+    /// Not after the tail; found anew when it has fallen behind by a lap.
+    next: Sequence,
+    /// Sequences before this one may be written without another look at the cursors.
+    limit: Sequence,
+    /// List entries not on loan, first in, first out: a chunk's lines have then left the readers'
+    /// caches by the time it is written again.
+    free: FreeEntries,
+    /// Whether the last look found a passed subscriber that still holds something.
+    pins_seen: bool,
+}
+
+impl ChunkLoan {
+    /// The block that was lent.
+    #[inline(always)]
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+}
+
+impl<'m> SharedPublisher<'m> {
+    /// Joins through record `index`, which the caller owns and whose chunks are reserved.
+    pub(crate) fn join(ring: RingView<'m>, cells: CellsView<'m>, index: u32) -> Self {
+        ring.publishers_used()
+            .fetch_max(u64::from(index) + 1, Ordering::AcqRel);
+        let next = find_tail(&ring);
+        chunk_list::recover(&ring, index, next);
+        Self {
+            ring,
+            cells,
+            index,
+            record: ring.record(index),
+            next,
+            limit: next,
+            free: FreeEntries::all(ring.geometry().shape.chunks_per_publisher() as u32),
+            pins_seen: true,
+        }
+    }
+
+    /// A sequence not after that of the next message.
+    #[inline]
+    pub(crate) fn next(&self) -> Sequence {
+        self.next
+    }
+
+    /// Lends a chunk to write a message into.
+    #[inline]
+    pub(crate) fn lend(&mut self) -> Result<ChunkLoan, LoanRefusal> {
+        let mut holder = None;
+        for _ in 0..self.free.len() {
+            let Some(entry) = self.free.pop() else { break };
+            // Relaxed: only this publisher writes its list.
+            let named = Entry(
+                self.ring
+                    .list_entry(self.index, entry)
+                    .load(Ordering::Relaxed),
+            );
+            if self.pins_seen {
+                holder = gate::holder(&self.cells, named.sequence(self.next));
+                if holder.is_some() {
+                    self.free.push(entry);
+                    continue;
+                }
+            }
+            let geometry = self.ring.geometry();
+            let Some(place) = Place::checked(geometry, self.next, named.chunk()) else {
+                return Err(LoanRefusal::Corrupted);
+            };
+            return Ok(ChunkLoan { entry, place });
+        }
+        Err(holder.map_or(LoanRefusal::Limit, |cell| LoanRefusal::Pins { cell }))
+    }
+
+    /// Takes a chunk back unpublished.
+    #[inline]
+    pub(crate) fn abort(&mut self, loan: ChunkLoan) {
+        self.free.push(loan.entry);
+    }
+
+    /// Publishes a chunk as the next message, or refuses and leaves it on loan.
+    #[inline]
+    pub(crate) fn commit(&mut self, loan: ChunkLoan) -> Result<Sequence, CommitRefusal> {
+        for _ in 0..TRIES_MAX {
+            let seq = self.next;
+            // Acquire: edge COMMIT; what came before this message happened before it.
+            let stamp = load_acquire(self.ring.stamp(seq));
+            match self.ring.geometry().stamps.read(stamp, seq) {
+                Slot::Ready(_) => self.next = seq.plus(1),
+                Slot::Lapped => self.next = find_tail(&self.ring).max(seq.plus(1)),
+                Slot::Empty if seq >= self.limit => self.look(seq)?,
+                Slot::Empty => {
+                    if self.swap(seq, stamp, loan)? {
+                        self.next = seq.plus(1);
+                        return Ok(seq);
+                    }
+                }
+            }
+        }
+        Err(CommitRefusal::Corrupted { seq: self.next })
+    }
+
+    /// The swap of steps 1-5 in `chunk_list`; `false` if another publisher was first.
+    #[inline(always)]
+    fn swap(&mut self, seq: Sequence, stamp: u64, loan: ChunkLoan) -> Result<bool, CommitRefusal> {
+        let geometry = self.ring.geometry();
+        let capacity = geometry.shape.capacity_slots;
+        let displaced = geometry.stamps.chunk(stamp);
+        if Place::checked(geometry, seq, displaced).is_none() {
+            return Err(CommitRefusal::Corrupted { seq });
+        }
+        let displaced = Entry::new(displaced, Sequence(seq.0.wrapping_sub(capacity)));
+        let record = self.record;
+        record.displaced.store(displaced.0, Ordering::Relaxed);
+        // Release: edge INTENT, pairs with the Acquire in `chunk_list`.
+        record
+            .intent
+            .store(Intent::new(seq, loan.entry).0, Ordering::Release);
+        // Release: edge COMMIT, publishes the block, and the intent above to whoever displaces it.
+        // Acquire: edge DISPLACE, the former publisher's use of the displaced chunk is over.
+        let won = self
+            .ring
+            .stamp(seq)
+            .compare_exchange(
+                stamp,
+                geometry.stamps.stamp(seq, loan.place.chunk()),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            )
+            .is_ok();
+        if won {
+            let entry = self.ring.list_entry(self.index, loan.entry);
+            // Release: edge INTENT, a list is read by its next owner only.
+            entry.store(displaced.0, Ordering::Release);
+            record.intent.store(Intent::NONE.0, Ordering::Release);
+            self.free.push(loan.entry);
+        }
+        Ok(won)
+    }
+
+    /// Looks at all cursors and publishers to raise the limit beyond `seq`, the next sequence.
+    #[cold]
+    fn look(&mut self, seq: Sequence) -> Result<(), CommitRefusal> {
+        let want = seq.plus(self.ring.geometry().quantum());
+        let clearance = gate::raise(&self.ring, &self.cells, seq, want);
+        chunk_list::mark_won(&self.ring, self.index, want);
+        // A passed subscriber's messages may leave the ring: their chunks wait in the lists.
+        self.pins_seen = clearance.pinned.is_some();
+        self.limit = clearance.until;
+        if clearance.until <= seq {
+            let cell = clearance.slowest.unwrap_or(0);
+            return Err(CommitRefusal::Shut(Shut::Gate { cell }));
+        }
+        Ok(())
+    }
+}
+
+/// A queue of at most 256 list entries, without allocation after it was made.
+struct FreeEntries {
+    entries: Box<[u8]>,
+    head: usize,
+    len: usize,
+}
+
+impl FreeEntries {
+    fn all(count: u32) -> Self {
+        let entries = (0..count).map(|entry| entry as u8).collect();
+        Self {
+            entries,
+            head: 0,
+            len: count as usize,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) -> Option<u32> {
+        if self.len == 0 {
+            return None;
+        }
+        let entry = self.entries[self.head];
+        self.head = if self.head + 1 == self.entries.len() {
+            0
+        } else {
+            self.head + 1
+        };
+        self.len -= 1;
+        Some(entry.into())
+    }
+
+    #[inline(always)]
+    fn push(&mut self, entry: u32) {
+        debug_assert!(self.len < self.entries.len());
+        let end = self.head + self.len;
+        let wrapped = if end >= self.entries.len() {
+            end - self.entries.len()
+        } else {
+            end
+        };
+        self.entries[wrapped] = entry as u8;
+        self.len += 1;
+    }
+}
