@@ -185,6 +185,23 @@ impl<'m> Cursor<'m> {
         true
     }
 
+    /// Goes forward to `seq`, which is published. `true` if publishers at the gate must be told.
+    pub(crate) fn skip_to(&mut self, seq: Sequence) -> bool {
+        debug_assert!(seq >= self.next);
+        self.release();
+        self.missed_before_start = 0;
+        self.next = seq;
+        if self.state != CursorState::Reliable {
+            // The cell follows with the next swap; a publisher may pass it until then, which costs
+            // nothing but coming back.
+            return false;
+        }
+        let word = CursorWord::new(seq, 0, CursorState::Reliable);
+        // Release: edge RELEASE, as in `release`.
+        self.cell.cursor.store(word.0, Ordering::Release);
+        true
+    }
+
     /// Goes to `start`, forgetting everything in between; publishers may be told.
     pub(crate) fn seek(&mut self, start: Sequence) {
         self.lent = 0;
@@ -210,7 +227,11 @@ impl<'m> Cursor<'m> {
         let first = self.next;
         let pinned = CursorWord::new(first, len, self.state);
         if !self.swap_word(pinned) {
-            return Err(self.come_back());
+            return match self.come_back() {
+                // Passed, but nothing was lost: there is time to try again.
+                Interruption::Lagged { missed: 0 } => Ok(None),
+                interruption => Err(interruption),
+            };
         }
         // The swap won against every publisher's: none has passed this cursor, and none will
         // without respecting the pins. So what was counted is still there.
@@ -275,18 +296,18 @@ impl<'m> Cursor<'m> {
     /// Joins again after being overtaken or evicted, at the oldest retained message.
     #[cold]
     fn come_back(&mut self) -> Interruption {
-        let evicted = self.state == CursorState::Evictable;
         let missed = self.attach(self.next);
-        match evicted {
-            true => {
-                self.count_loss(missed);
-                Interruption::Evicted { missed }
-            }
-            false => self.count_loss(missed),
+        let lagged = self.count_loss(missed);
+        match self.state {
+            CursorState::Evictable => Interruption::Evicted { missed },
+            _ => lagged,
         }
     }
 
     fn count_loss(&self, missed: u64) -> Interruption {
+        if missed == 0 {
+            return Interruption::Lagged { missed };
+        }
         // Relaxed: counts, written by this subscriber only.
         let add = |word: &crate::sync::AtomicU64, count| {
             word.store(

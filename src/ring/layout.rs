@@ -24,6 +24,8 @@
 //!
 //! A topic of fixed size without tags and time is *lean*: its blocks are stamp and payload only.
 
+use std::fmt;
+
 use crossbeam_utils::CachePadded;
 
 use super::{
@@ -58,6 +60,25 @@ pub enum TimeSource {
     Clock,
     /// The processor's time-stamp counter where it is invariant (x86-64); about 8 ns a publish.
     Tsc,
+}
+
+impl fmt::Display for PublisherMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Exclusive => "exclusive",
+            Self::Shared => "shared",
+        })
+    }
+}
+
+impl fmt::Display for TimeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::None => "none",
+            Self::Clock => "clock",
+            Self::Tsc => "tsc",
+        })
+    }
 }
 
 /// What the creator of a topic chose; everything else follows from it.

@@ -2,7 +2,7 @@
 //!
 //! (prose to be completed)
 
-mod block;
+pub(crate) mod block;
 mod chunk_list;
 pub(crate) mod cursor;
 pub(crate) mod cursor_word;

@@ -58,9 +58,14 @@ impl<'m> ExclusivePublisher<'m> {
         self.next
     }
 
+    /// Where the next message may be written, if nobody has to be asked.
+    #[inline(always)]
+    pub(crate) fn home(&self) -> Option<Place> {
+        (self.next < self.limit).then_some(Place::home(self.next))
+    }
+
     /// Where the message `ahead` places after the next one may be written; `ahead` is less than
     /// the capacity.
-    #[inline(always)]
     pub(crate) fn place(&mut self, ahead: u64, spares: &dyn Reserve) -> Result<Place, Shut> {
         let seq = self.next.plus(ahead);
         if seq < self.limit {

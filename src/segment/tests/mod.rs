@@ -1,0 +1,6 @@
+mod directory;
+mod draft;
+mod fork;
+mod full;
+mod lock;
+mod open;
