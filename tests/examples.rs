@@ -26,6 +26,17 @@ fn telemetry() {
     assert!(run("telemetry").contains("looks at 400 poses"));
 }
 
+#[test]
+fn readme_shows_the_example_that_runs() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (readme, example) = (read("README.md"), read("examples/hello.rs"));
+    let (_documentation, program) = example.split_once("\n\n").unwrap();
+    assert!(
+        readme.contains(&format!("```rust\n{program}```\n")),
+        "README.md differs from hello.rs"
+    );
+}
+
 /// Runs an example to its end, in a bus directory of its own, and gives what it printed.
 fn run(name: &str) -> String {
     let dir = env::temp_dir().join(format!("ringbus-examples-{name}-{}", process::id()));

@@ -49,6 +49,32 @@ fn every_function_works_from_cpp() {
 }
 
 #[test]
+fn program_of_the_readme_works() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let source = read("tests/c/hello.c");
+    let shown = format!("```c\n{source}```\n");
+    assert!(
+        read("README.md").contains(&shown),
+        "README.md differs from tests/c/hello.c"
+    );
+    let Some(mut command) = compile("hello.c", "c99", Library::Shared) else {
+        return;
+    };
+    let program = scratch().join("hello");
+    succeed(command.arg("-o").arg(&program));
+    let dir = Directory::new("hello");
+    let output = Command::new(&program)
+        .env("RINGBUS_DIR", dir.text())
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "0: hello, world\n",
+        "{output:?}"
+    );
+}
+
+#[test]
 fn c_sends_to_cpp() {
     let (Some(c), Some(cpp)) = (c_program(), cpp_program()) else {
         return;
