@@ -1,8 +1,8 @@
 //! What the tests of several layers share: scratch directories, and other processes.
 //!
 //! Another process is this test binary again, told to run one ignored test, its role. A role says
-//! what happened on its standard output, waits for its standard input to end where it has to linger,
-//! and so ends with its parent, whatever happens to that.
+//! what happened on its standard output, waits for its standard input to end where it has to
+//! linger, and so ends with its parent, whatever happens to that.
 
 use std::{
     env, fs,
@@ -73,6 +73,15 @@ impl Actor {
         Self::start_by(Command::new(Self::binary()), role, directory)
     }
 
+    /// The same after a shell, which `wrapper` starts, has done `setup`.
+    pub(crate) fn start_after(wrapper: &[&str], setup: &str, role: &str, directory: &Path) -> Self {
+        let script = format!("{setup} && exec \"$0\" \"$@\"");
+        let words = [wrapper, &["sh", "-c", &script]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(Self::binary());
+        Self::start_by(command, role, directory)
+    }
+
     /// The same through a command that ends with starting this binary.
     pub(crate) fn start_by(mut command: Command, role: &str, directory: &Path) -> Self {
         let mut child = command
@@ -91,6 +100,7 @@ impl Actor {
         }
     }
 
+    /// This test binary.
     pub(crate) fn binary() -> PathBuf {
         env::current_exe().expect("the test binary")
     }

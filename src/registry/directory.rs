@@ -14,14 +14,13 @@ use std::{
     ffi::OsString,
     fs,
     io::{self, ErrorKind},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use thiserror::Error;
 
 use super::BusName;
-use crate::segment::{Access, SegmentError, create_directory, effective_user};
+use crate::segment::{Access, SegmentError, create_directory, effective_user, is_directory_of};
 
 /// The directory of a bus.
 pub(crate) struct BusDirectory {
@@ -203,9 +202,9 @@ impl Root {
 /// Refuses what is not a directory of the user; a symbolic link is none.
 pub(super) fn check_owner(path: &Path, uid: u32) -> Result<(), DirectoryError> {
     let path = path.to_owned();
-    match fs::symlink_metadata(&path) {
-        Ok(status) if status.is_dir() && status.uid() == uid => Ok(()),
-        Ok(_) => Err(DirectoryError::NotOwned { path, uid }),
+    match is_directory_of(&path, uid) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(DirectoryError::NotOwned { path, uid }),
         Err(e) if e.kind() == ErrorKind::NotFound => Err(DirectoryError::NoBus { path }),
         Err(source) => Err(DirectoryError::Read { path, source }),
     }

@@ -54,8 +54,8 @@ impl Header {
         self.participants_max as usize
     }
 
-    /// Refuses what was not made by a process like this one; the properties in an order in which each
-    /// makes sense of the next.
+    /// Refuses what was not made by a process like this one; the properties in an order in which
+    /// each makes sense of the next.
     fn check_kind(&self, path: &Path) -> Result<(), RegistryError> {
         let properties = [
             ("magic number", self.magic, EXPECTED.magic),

@@ -1,8 +1,8 @@
 //! Leases: a participant lives for as long as the kernel holds its lock byte.
 //!
-//! | edge  | store                                         | load                                   |
-//! |-------|-----------------------------------------------|----------------------------------------|
-//! | EPOCH | an owner id, by Release, into any shared word | that word, by Acquire, before `is_alive` |
+//! | edge  | store                                      | load                               |
+//! |-------|--------------------------------------------|------------------------------------|
+//! | EPOCH | an owner id, by Release, to a shared word  | it, by Acquire, before `is_alive`  |
 //!
 //! Through EPOCH, one who has read an owner id also sees at least that epoch in its slot. A smaller
 //! one, seen without it, proves nothing, and the lock decides.
@@ -32,6 +32,7 @@ impl Registry {
     ///
     /// [`RegistryError::Full`]; `Permission` where this user may only read the registry; `Forked`.
     pub(crate) fn join(&self) -> Result<OwnerId, RegistryError> {
+        self.segment.check_not_forked()?;
         let _sweep = self.lock_sweep();
         match self.owner() {
             Some(owner) => Ok(owner),
@@ -84,6 +85,9 @@ impl Registry {
     /// Frees the slots of the dead; returns how many. What else they had is for others to reap, by
     /// the owner id, which stays dead.
     pub(crate) fn collect(&self) -> usize {
+        if self.segment.is_forked() {
+            return 0;
+        }
         let _sweep = self.lock_sweep();
         let dead = |index: &usize| self.free_if_dead(*index);
         (0..self.slots().len()).filter(dead).count()
@@ -118,14 +122,17 @@ impl Registry {
         if own || slot.looks_free() {
             return false;
         }
+        // Holding the lock proves the death, and keeps joiners and other collectors away. One
+        // that is killed here leaves the slot as it was, or free.
         let byte = lock_byte(index);
-        // Holding the lock proves the death and keeps joiners and other collectors away. One that is
-        // killed here leaves the slot as it was, or free.
-        let dead = self.segment.try_lock(byte).unwrap_or(false);
+        if !self.segment.try_lock(byte).unwrap_or(false) {
+            return false;
+        }
+        let dead = !slot.looks_free(); // else it has just left
         if dead {
             slot.end_lease();
-            let _ = self.segment.unlock(byte); // where it fails, closing the file does it
         }
+        let _ = self.segment.unlock(byte); // where it fails, closing the file does it
         dead
     }
 

@@ -1,10 +1,10 @@
 //! Who takes part in a bus, who of them lives, and where the bus keeps its files.
 //!
 //! A bus is a directory ([`BusDirectory`]). In it, the file `registry` has a slot for every
-//! participant, and the kernel a lock byte for every slot. A participant holds the lock of its slot
-//! for as long as it lives; the kernel drops it at death, whatever the death, in every PID namespace
-//! and container. Nothing here looks at process ids, heartbeats or clocks, and a stopped process
-//! (SIGSTOP) is alive.
+//! participant, and the kernel a lock byte for every slot. A participant holds the lock of its
+//! slot for as long as it lives; the kernel drops it at death, whatever the death, in every PID
+//! namespace and container. Nothing here looks at process ids, heartbeats or clocks, and a
+//! stopped process (SIGSTOP) is alive.
 //!
 //! # The file
 //!
@@ -17,10 +17,11 @@
 //!
 //! # Life of a slot
 //!
-//! Free -> [`join`](Registry::join) -> taken -> drop of the registry -> free; or, by the death of its
-//! process, taken and its lock free: the next [`join`](Registry::join) or
-//! [`collect`](Registry::collect) that gets the lock may have it. Each lease adds one to the slot's
-//! epoch, so that an [`OwnerId`], which names slot and epoch, never means a later participant.
+//! Free -> [`join`](Registry::join) -> taken -> drop of the registry -> free; or, by the death of
+//! its process, taken and its lock free: the next [`join`](Registry::join) or
+//! [`collect`](Registry::collect) that gets the lock may have it. Each lease adds one to the
+//! slot's epoch, so that an [`OwnerId`], which names slot and epoch, never means a later
+//! participant.
 
 mod directory;
 mod header;
@@ -74,8 +75,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Foreign`] and [`RegistryError::Damaged`] for a file that cannot be used, and
-    /// what opening or making a file can answer.
+    /// [`RegistryError::Foreign`] and [`RegistryError::Damaged`] for a file that cannot be used,
+    /// and what opening or making a file can answer.
     pub(crate) fn open_or_create(bus_dir: &Path, access: Access) -> Result<Self, RegistryError> {
         Self::open_or_create_sized(bus_dir, access, PARTICIPANTS_MAX)
     }
@@ -88,7 +89,7 @@ impl Registry {
     ) -> Result<Self, RegistryError> {
         let path = bus_dir.join(FILE_NAME);
         loop {
-            match Self::open(&path) {
+            match Self::open(bus_dir) {
                 Err(RegistryError::Segment(SegmentError::NotFound { .. })) => {}
                 opened => return opened,
             }
@@ -101,12 +102,19 @@ impl Registry {
         }
     }
 
-    /// Opens the registry at `path`.
-    pub(crate) fn open(path: &Path) -> Result<Self, RegistryError> {
-        let file = match Segment::open(path, Rights::ReadWrite) {
-            Err(SegmentError::Permission { .. }) => Segment::open(path, Rights::ReadOnly)?,
-            opened => opened?,
-        };
+    /// Opens the registry of a bus that exists, if only to read it.
+    pub(crate) fn open(bus_dir: &Path) -> Result<Self, RegistryError> {
+        let path = bus_dir.join(FILE_NAME);
+        match Self::open_as(&path, Rights::ReadWrite) {
+            Err(RegistryError::Segment(SegmentError::Permission { .. })) => {
+                Self::open_as(&path, Rights::ReadOnly)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_as(path: &Path, rights: Rights) -> Result<Self, RegistryError> {
+        let file = Segment::open(path, rights)?;
         let header = read_header(&file, path)?;
         let segment = file.map(file_len_bytes(&header))?;
         Ok(Self::new(segment, header))

@@ -10,10 +10,6 @@ use super::{
 };
 use crate::sync::{Ordering, fence, load_acquire};
 
-/// How often a joiner gives way to publishers that raise the limit at the same time; each time one
-/// of them misses the new cursor, and none misses it twice.
-const ATTACH_ROUNDS_MAX: u32 = 1 << 16;
-
 /// How a registered subscriber and the publishers treat each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Delivery {
@@ -53,6 +49,11 @@ pub(crate) struct Cursor<'m> {
     word: CursorWord,
     /// Messages lent from `next` on, reliable subscribers only.
     lent: u32,
+    /// The chunks of the messages that were taken last, those of a subscriber that may be passed:
+    /// once it is, the slots belong to later messages and no longer tell.
+    chunks: Box<[u32]>,
+    /// The first message that `chunks` tells about.
+    chunks_from: Sequence,
     /// Messages it had asked for that were gone before it started.
     missed_before_start: u64,
 }
@@ -79,6 +80,10 @@ impl<'m> Cursor<'m> {
             .fetch_max(u64::from(index) + 1, Ordering::Release);
         let cell = cells.cell(index);
         let word = CursorWord::DETACHED;
+        let chunks = match state {
+            CursorState::Reliable => Box::default(),
+            _ => vec![0; ring.geometry().shape.pins as usize].into(),
+        };
         let mut cursor = Self {
             ring,
             cell,
@@ -86,6 +91,8 @@ impl<'m> Cursor<'m> {
             next: start,
             word,
             lent: 0,
+            chunks,
+            chunks_from: start,
             missed_before_start: 0,
         };
         cursor.missed_before_start = cursor.attach(start);
@@ -138,14 +145,24 @@ impl<'m> Cursor<'m> {
         }
     }
 
-    /// Where message `seq` of a run that was taken lies.
+    /// Where message `seq` of the run that was taken last lies.
     #[inline(always)]
     pub(crate) fn place(&self, seq: Sequence) -> Result<Place, Interruption> {
-        // Relaxed: `take` has seen this stamp, and nothing can change it before `release`.
-        let stamp = self.ring.stamp(seq).load(Ordering::Relaxed);
         let geometry = self.ring.geometry();
-        let chunk = geometry.stamps.chunk(stamp);
-        Place::checked(geometry, seq, chunk).ok_or(Interruption::Corrupted { seq })
+        let chunk = match self.state {
+            // Relaxed: `take` has seen this stamp, and nobody passes this subscriber.
+            CursorState::Reliable => {
+                let stamp = self.ring.stamp(seq).load(Ordering::Relaxed);
+                Some(geometry.stamps.chunk(stamp))
+            }
+            _ => {
+                let index = seq.since(self.chunks_from) as usize;
+                self.chunks.get(index).copied()
+            }
+        };
+        chunk
+            .and_then(|chunk| Place::checked(geometry, seq, chunk))
+            .ok_or(Interruption::Corrupted { seq })
     }
 
     /// Gives back everything that was taken. `true` if the cursor moved, so that publishers at the
@@ -179,22 +196,29 @@ impl<'m> Cursor<'m> {
         if pins == 0 {
             return false;
         }
-        // If the swap fails, the next `take` finds out why; then the pins go as well.
         let unpinned = CursorWord::new(self.next, 0, self.state);
-        self.swap_word(unpinned);
+        if !self.swap_word(unpinned) {
+            // Passed: publishers leave the word alone from now on, and the next `take` finds out.
+            let passed = CursorWord(self.cell.cursor.load(Ordering::Relaxed));
+            // Release: edge RELEASE.
+            self.cell
+                .cursor
+                .store(passed.without_pins().0, Ordering::Release);
+            self.word = unpinned;
+        }
         true
     }
 
     /// Goes forward to `seq`, which is published. `true` if publishers at the gate must be told.
     pub(crate) fn skip_to(&mut self, seq: Sequence) -> bool {
         debug_assert!(seq >= self.next);
-        self.release();
+        let was_released = self.release();
         self.missed_before_start = 0;
         self.next = seq;
         if self.state != CursorState::Reliable {
             // The cell follows with the next swap; a publisher may pass it until then, which costs
             // nothing but coming back.
-            return false;
+            return was_released;
         }
         let word = CursorWord::new(seq, 0, CursorState::Reliable);
         // Release: edge RELEASE, as in `release`.
@@ -220,23 +244,32 @@ impl<'m> Cursor<'m> {
     }
 
     fn take_pinned(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
-        let len = self.count_ready_or_passed(max);
-        if len == 0 && self.word.pins() == 0 && !self.was_passed() {
-            return Ok(None);
-        }
-        let first = self.next;
-        let pinned = CursorWord::new(first, len, self.state);
-        if !self.swap_word(pinned) {
-            return match self.come_back() {
-                // Passed, but nothing was lost: there is time to try again.
-                Interruption::Lagged { missed: 0 } => Ok(None),
-                interruption => Err(interruption),
+        // A second round only after being passed without a loss; then nothing is held, and whoever
+        // passes this cursor again overwrites its next message.
+        loop {
+            let (len, is_lapped) = self.note_ready(max);
+            let first = self.next;
+            let is_still_there = if len == 0 && self.word.pins() == 0 {
+                !self.was_passed()
+            } else {
+                self.swap_word(CursorWord::new(first, len, self.state))
             };
+            match (is_still_there, len) {
+                // Passed by a publisher that did not mark this cursor.
+                (true, 0) if is_lapped => return Err(Interruption::Corrupted { seq: first }),
+                (true, 0) => return Ok(None),
+                // The swap won against every publisher's: none has passed this cursor, and none
+                // will without respecting the pins. So what was noted is still there.
+                (true, _) => {
+                    self.next = first.plus(len.into());
+                    return Ok(Some(Run { first, len }));
+                }
+                (false, _) => match self.come_back() {
+                    Interruption::Lagged { missed: 0 } => {}
+                    interruption => return Err(interruption),
+                },
+            }
         }
-        // The swap won against every publisher's: none has passed this cursor, and none will
-        // without respecting the pins. So what was counted is still there.
-        self.next = first.plus(len.into());
-        Ok((len > 0).then_some(Run { first, len }))
     }
 
     /// How many messages are ready from `next` on, at most `max`.
@@ -256,20 +289,26 @@ impl<'m> Cursor<'m> {
         Ok(len)
     }
 
-    /// The same for a subscriber that publishers may have passed, which the swap will tell.
+    /// The same for a subscriber that publishers may have passed, which the swap will tell, and
+    /// whether it found a later message instead. Notes the chunks; at most `pins` messages.
     #[inline(always)]
-    fn count_ready_or_passed(&self, max: u32) -> u32 {
+    fn note_ready(&mut self, max: u32) -> (u32, bool) {
+        let stamps = self.ring.geometry().stamps;
         let mut len = 0;
-        while len < max {
+        self.chunks_from = self.next;
+        for noted in self.chunks.iter_mut().take(max as usize) {
             let seq = self.next.plus(len.into());
-            // Acquire: edge COMMIT, as above.
+            // Acquire: edge COMMIT, as above. A later message there is after the marking of this
+            // cursor.
             let stamp = load_acquire(self.ring.stamp(seq));
-            match self.ring.geometry().stamps.read(stamp, seq) {
-                Slot::Ready(_) => len += 1,
-                Slot::Empty | Slot::Lapped => break,
+            match stamps.read(stamp, seq) {
+                Slot::Ready(chunk) => *noted = chunk,
+                Slot::Empty => break,
+                Slot::Lapped => return (len, true),
             }
+            len += 1;
         }
-        len
+        (len, false)
     }
 
     fn was_passed(&self) -> bool {
@@ -304,6 +343,7 @@ impl<'m> Cursor<'m> {
         }
     }
 
+    /// Counts `missed` messages; being passed without a loss does not count.
     fn count_loss(&self, missed: u64) -> Interruption {
         if missed == 0 {
             return Interruption::Lagged { missed };
@@ -323,22 +363,32 @@ impl<'m> Cursor<'m> {
     /// Puts the cursor at `start` or, where that may be overwritten already, at the oldest message
     /// that is safe; how many messages lie between the two.
     fn attach(&mut self, start: Sequence) -> u64 {
-        let mut at = start.max(find_oldest(&self.ring));
-        for _ in 0..ATTACH_ROUNDS_MAX {
-            let word = CursorWord::new(at, 0, self.state);
-            // Release: edge RELEASE, gives up what was held before.
+        let start = start.max(self.ring.geometry().first());
+        let at = start.max(find_oldest(&self.ring));
+        let word = CursorWord::new(at, 0, self.state);
+        // Release: edge RELEASE, gives up what was held before.
+        self.cell.cursor.store(word.0, Ordering::Release);
+        self.word = word;
+        // Edge JOIN, pairs with the fence in `gate::raise`: a look at the cursors that misses this
+        // one raised the limit to no more than what is read here; any other heeds it.
+        fence(Ordering::SeqCst);
+        self.next = at.max(find_oldest(&self.ring));
+        if self.next > at {
+            self.move_up();
+        }
+        self.next.since(start)
+    }
+
+    /// Lets the cell, which stands further back, say where the cursor is.
+    fn move_up(&mut self) {
+        let word = CursorWord::new(self.next, 0, self.state);
+        if self.state == CursorState::Reliable {
+            // Release: edge RELEASE.
             self.cell.cursor.store(word.0, Ordering::Release);
             self.word = word;
-            // Edge JOIN, pairs with the fence in `gate::raise`: either that look sees this cursor,
-            // or the limit read here tells what may have been overwritten.
-            fence(Ordering::SeqCst);
-            let oldest = find_oldest(&self.ring);
-            if oldest <= at {
-                break;
-            }
-            at = oldest;
+        } else {
+            // If it was passed meanwhile, the next `take` finds out.
+            self.swap_word(word);
         }
-        self.next = at;
-        at.since(start)
     }
 }

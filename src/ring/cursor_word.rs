@@ -55,6 +55,11 @@ impl CursorWord {
         Self(self.0 & !0b111 | Self::code(state))
     }
 
+    /// The same cursor, holding nothing.
+    pub(crate) const fn without_pins(self) -> Self {
+        Self(self.0 & !((Self::PINS_MAX as u64) << Self::PINS_SHIFT))
+    }
+
     /// What publishers must do about it.
     #[inline(always)]
     pub(crate) const fn state(self) -> CursorState {

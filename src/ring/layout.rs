@@ -302,9 +302,21 @@ impl Shape {
         )
     }
 
+    /// Messages that all subscribers together can hold.
+    fn pins_in_all(&self) -> u64 {
+        u64::from(self.max_subscribers) * u64::from(self.pins)
+    }
+
+    /// Chunks outside of the slots.
+    ///
+    /// A slot whose own block is held goes on in a spare chunk, and a message in a spare chunk may
+    /// be held as well: hence one for each pin. And a slot stays in its spare chunk for a lap, even
+    /// if the pin that sent it there moves on to the next slot at once: hence one for each slot.
+    /// With fewer, one slow subscriber that then stops could hold up the publisher. Spare chunks
+    /// take up memory only once they were needed.
     fn chunks(&self) -> u64 {
         match self.mode {
-            PublisherMode::Exclusive => u64::from(self.max_subscribers) * u64::from(self.pins),
+            PublisherMode::Exclusive => self.capacity_slots + self.pins_in_all(),
             PublisherMode::Shared => {
                 let lists = u64::from(self.max_publishers) * self.chunks_per_publisher();
                 self.capacity_slots + lists
@@ -318,11 +330,11 @@ impl Geometry {
     pub(crate) fn new(shape: Shape) -> Result<Self, ShapeError> {
         shape.validate()?;
         let chunks = shape.chunks();
-        let max = (1 << StampFormat::CHUNK_BITS_MAX) - 1;
+        let max = StampFormat::chunks_max(shape.capacity_slots, shape.mode);
         if chunks > max {
             return Err(ShapeError::Chunks { chunks, max });
         }
-        // No sum below overflows: each factor was bounded above, 2^30 slots x (2^30 + 2^13) B
+        // No sum below overflows: each factor was bounded above, twice 2^30 slots x (2^30 + 2^13) B
         // being the largest product.
         let block_stride = shape.block_stride();
         let slot_stride = match shape.mode {

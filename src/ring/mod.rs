@@ -18,3 +18,6 @@ pub(crate) mod sequence;
 pub(crate) mod tail;
 #[cfg(not(ringbus_loom))]
 pub(crate) mod view;
+
+#[cfg(test)]
+mod tests;

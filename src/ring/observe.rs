@@ -31,7 +31,9 @@ pub(crate) struct ObserverCursor<'m> {
 impl<'m> ObserverCursor<'m> {
     /// Observes from `start` on.
     pub(crate) fn new(ring: RingView<'m>, start: Sequence) -> Self {
-        Self { ring, next: start }
+        // The slots of a fresh topic claim to hold what came before its first message.
+        let next = start.max(ring.geometry().first());
+        Self { ring, next }
     }
 
     /// The next sequence that it will read.
@@ -41,7 +43,7 @@ impl<'m> ObserverCursor<'m> {
 
     /// Goes to `start`.
     pub(crate) fn seek(&mut self, start: Sequence) {
-        self.next = start;
+        self.next = start.max(self.ring.geometry().first());
     }
 
     /// Whether [`observe`](Self::observe) would have something to say.

@@ -33,10 +33,13 @@ pub(crate) struct ExclusivePublisher<'m> {
     cells: CellsView<'m>,
     /// The sequence of the next message.
     next: Sequence,
-    /// Sequences before this one may be written at home without another look at the cursors.
+    /// Sequences from the next one up to this one may be written at home without another look at
+    /// the cursors.
     limit: Sequence,
-    /// Where the last spare chunk was found.
+    /// The spare chunk that was lent last.
     last_spare: u32,
+    /// Spare chunks `1..=spares_known` are reserved; this publisher has looked at each.
+    spares_known: u32,
 }
 
 impl<'m> ExclusivePublisher<'m> {
@@ -49,6 +52,7 @@ impl<'m> ExclusivePublisher<'m> {
             next,
             limit: next,
             last_spare: 0,
+            spares_known: 0,
         }
     }
 
@@ -65,7 +69,9 @@ impl<'m> ExclusivePublisher<'m> {
     }
 
     /// Where the message `ahead` places after the next one may be written; `ahead` is less than
-    /// the capacity.
+    /// the capacity, and grows from one call to the next until a commit or an abort, which is
+    /// simply to ask again for an earlier place.
+    #[inline(always)]
     pub(crate) fn place(&mut self, ahead: u64, spares: &dyn Reserve) -> Result<Place, Shut> {
         let seq = self.next.plus(ahead);
         if seq < self.limit {
@@ -96,23 +102,24 @@ impl<'m> ExclusivePublisher<'m> {
                 cell: clearance.slowest.unwrap_or(0),
             });
         }
+        let home_until = match clearance.pinned {
+            Some((pinned, _)) => clearance.until.min(pinned),
+            None => clearance.until,
+        };
+        // This look says nothing about the places before `seq`, some of which may be pinned.
+        if seq <= self.limit.max(self.next) {
+            self.limit = home_until;
+        }
         match clearance.pinned {
-            Some((pinned, cell)) if pinned == seq => {
-                self.limit = seq;
-                self.spare_place(seq, cell, spares)
-            }
-            Some((pinned, _)) => {
-                self.limit = clearance.until.min(pinned);
-                Ok(Place::home(seq))
-            }
-            None => {
-                self.limit = clearance.until;
-                Ok(Place::home(seq))
-            }
+            Some((pinned, cell)) if pinned == seq => self.spare_place(seq, cell, spares),
+            _ => Ok(Place::home(seq)),
         }
     }
 
     /// A spare chunk for `seq`, whose slot's own block may still be held by cell `holder`.
+    ///
+    /// There always is one: for each slot but this at most one chunk that nobody holds is in use,
+    /// and each pin holds at most one (see `Shape::chunks`).
     fn spare_place(
         &mut self,
         seq: Sequence,
@@ -120,11 +127,23 @@ impl<'m> ExclusivePublisher<'m> {
         spares: &dyn Reserve,
     ) -> Result<Place, Shut> {
         let geometry = *self.ring.geometry();
-        let count = geometry.chunks as u32;
-        for offset in 0..count {
-            let chunk = 1 + (self.last_spare + offset) % count;
-            if !spares.reserve(chunk) {
+        // Relaxed: the publishers of a topic come one after the other.
+        let stamp = self.ring.stamp(seq).load(Ordering::Relaxed);
+        let current = geometry.stamps.chunk(stamp);
+        // The chunk that the slot uses now, those used before, the longest unused first, and only
+        // then others, which take up more memory.
+        let known = self.spares_known;
+        let used_before = (0..known).map(|offset| 1 + (self.last_spare + offset) % known);
+        let others = known + 1..=geometry.chunks as u32;
+        for chunk in std::iter::once(current).chain(used_before).chain(others) {
+            let Some(place) = Place::checked(&geometry, seq, chunk).filter(|_| chunk != 0) else {
+                continue;
+            };
+            if chunk > known && !spares.reserve(chunk) {
                 return Err(Shut::Space);
+            }
+            if chunk == self.spares_known + 1 {
+                self.spares_known = chunk;
             }
             if self.is_spare_in_use(&geometry, chunk, seq) {
                 continue;
@@ -133,8 +152,8 @@ impl<'m> ExclusivePublisher<'m> {
             self.ring
                 .spare_word(chunk)
                 .store(seq.0 + 1, Ordering::Relaxed);
-            self.last_spare = chunk - 1;
-            return Place::checked(&geometry, seq, chunk).ok_or(Shut::Pins { cell: holder });
+            self.last_spare = chunk;
+            return Ok(place);
         }
         Err(Shut::Pins { cell: holder })
     }
@@ -152,8 +171,9 @@ impl<'m> ExclusivePublisher<'m> {
         let last = Sequence(last);
         let is_lent = last >= self.next && last < seq;
         let stamp = load_acquire(self.ring.stamp(last));
-        is_lent
-            || geometry.stamps.read(stamp, last) == Slot::Ready(chunk)
-            || gate::holder(&self.cells, last).is_some()
+        // The message that `seq` overwrites is in the ring and may go, as it may at home.
+        let is_overwritten = last.plus(geometry.shape.capacity_slots) == seq;
+        let is_in_ring = geometry.stamps.read(stamp, last) == Slot::Ready(chunk);
+        is_lent || is_in_ring && !is_overwritten || gate::holder(&self.cells, last).is_some()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::layout::PublisherMode;
+
 /// The position of a message in its topic: 0, 1, 2, ... without holes, never used twice.
 ///
 /// 64 bits last 584 years at a billion messages a second, so a sequence never wraps; only the
@@ -45,8 +47,9 @@ impl fmt::Display for Sequence {
 /// ```
 ///
 /// The slot's index is the rest of the sequence. The lap wraps in its field; comparing the field as
-/// a signed distance keeps the order as long as nobody is 2^(63 - chunk_bits) laps behind, and
-/// `chunk_bits` is at most [`StampFormat::CHUNK_BITS_MAX`].
+/// a signed distance keeps the order as long as nobody is 2^(63 - chunk_bits) laps behind. With the
+/// most chunks a topic can have, those are 2^38 laps of up to 2^24 slots, and 2^62 messages of any
+/// larger ring: 8 years at capacity 1 and 1,000 messages a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StampFormat {
     capacity_log2: u32,
@@ -65,9 +68,19 @@ pub(crate) enum Slot {
 }
 
 impl StampFormat {
-    /// Leaves 40 bits of lap: 2^39 laps of distance are 17 years at capacity 1 and 1,000 messages
-    /// a second.
-    pub(crate) const CHUNK_BITS_MAX: u32 = 24;
+    /// Chunks of a shared topic, or chunks beyond one for each slot of an exclusive one, are fewer
+    /// than 2 to the power of this.
+    const CHUNK_BITS: u32 = 24;
+
+    /// The most chunks that a topic can have.
+    pub(crate) const fn chunks_max(capacity_slots: u64, mode: PublisherMode) -> u64 {
+        let beyond = (1 << Self::CHUNK_BITS) - 1;
+        match mode {
+            PublisherMode::Exclusive => capacity_slots + beyond,
+            // Chunk lists have no room for longer numbers.
+            PublisherMode::Shared => beyond,
+        }
+    }
 
     /// A format for `capacity_slots` (a power of two) and chunk numbers below `chunk_numbers`.
     pub(crate) const fn new(capacity_slots: u64, chunk_numbers: u64) -> Self {
@@ -76,9 +89,10 @@ impl StampFormat {
         } else {
             (chunk_numbers - 1).ilog2() + 1
         };
-        assert!(chunk_bits <= Self::CHUNK_BITS_MAX);
+        let capacity_log2 = capacity_slots.ilog2();
+        assert!(chunk_bits <= Self::CHUNK_BITS + 1 || chunk_bits <= capacity_log2 + 1);
         Self {
-            capacity_log2: capacity_slots.ilog2(),
+            capacity_log2,
             chunk_bits,
         }
     }

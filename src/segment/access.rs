@@ -1,11 +1,6 @@
 //! Who may read and write a file: decided by its maker, never by the umask.
 
-use std::{
-    fmt,
-    fs::{File, Permissions},
-    io,
-    os::unix::fs::{PermissionsExt, fchown},
-};
+use std::fmt;
 
 /// The mode and group that a new file gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +26,6 @@ impl Access {
             mode: self.mode | (self.mode & 0o444) >> 2,
             ..self
         }
-    }
-
-    /// Gives a file this group and mode; the group first, so that the mode never serves another one.
-    pub(super) fn apply(self, file: &File) -> io::Result<()> {
-        if self.group.is_some() {
-            fchown(file, None, self.group)?;
-        }
-        file.set_permissions(Permissions::from_mode(self.mode))
     }
 }
 

@@ -1,9 +1,8 @@
 //! Directories made with exactly the rights asked for.
 
 use std::{
-    fs::{self, DirBuilder, File, Permissions},
+    fs,
     io::{self, ErrorKind},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::Path,
 };
 
@@ -16,22 +15,26 @@ use super::{Access, Rights, SegmentError, os, random_id};
 pub(crate) fn create_directory(path: &Path, access: Access) -> Result<(), SegmentError> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     let staged = parent.join(format!(".new-{:016x}", random_id()));
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&staged)
+    os::create_directory(&staged)
         .map_err(|e| SegmentError::opening(parent, Rights::ReadWrite, e))?;
-    let done = finish(&staged, path, access);
-    if done.is_err() {
+    let made = os::set_directory_access(&staged, access.directory())
+        .and_then(|()| os::rename_new(&staged, path));
+    if made.is_err() {
         let _ = fs::remove_dir(&staged);
     }
-    match done {
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-        done => done.map_err(|e| SegmentError::os("make", path, e)),
+    match made {
+        Err(e) if is_taken(&e) => Ok(()),
+        made => made.map_err(|e| SegmentError::os("make", path, e)),
     }
 }
 
-fn finish(staged: &Path, path: &Path, access: Access) -> io::Result<()> {
-    fs::set_permissions(staged, Permissions::from_mode(0o700))?; // whatever the umask left
-    access.directory().apply(&File::open(staged)?)?;
-    os::rename_new(staged, path)
+/// True for a directory that belongs to the user `uid`; a symbolic link is none.
+pub(crate) fn is_directory_of(path: &Path, uid: u32) -> io::Result<bool> {
+    os::is_directory_of(path, uid)
+}
+
+/// True where a name was not given because there is something under it.
+fn is_taken(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == ErrorKind::AlreadyExists || kind == ErrorKind::DirectoryNotEmpty
 }

@@ -1,17 +1,16 @@
 //! A file in the making, which nobody sees before it is whole.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, ErrorKind},
+    fs,
+    io::ErrorKind,
     ops::Range,
-    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     ptr::NonNull,
 };
 
 use super::{
-    Access, PublishDraftError, Rights, Segment, SegmentError, check_len, fork::OwnFile, map::Map,
-    os, random_id,
+    Access, PublishDraftError, Rights, Segment, SegmentError, check_len, os, os::Mapping,
+    own_file::OwnFile, random_id,
 };
 
 /// A file of its full length, mapped writable, that has no name yet.
@@ -19,7 +18,7 @@ use super::{
 /// Dropped, or left by a process that is killed, it vanishes. Only where the file system has no
 /// unnamed files may a killed process leave a `.draft-*` file.
 pub(crate) struct Draft {
-    map: Map,
+    map: Mapping,
     file: OwnFile,
     /// Where there are no unnamed files, or no /proc to name them by.
     temporary: Option<TemporaryName>,
@@ -54,7 +53,7 @@ impl Draft {
         access: Access,
     ) -> Result<Self, SegmentError> {
         let name = TemporaryName::new(dir);
-        let file = OwnFile::open(dir, Rights::ReadWrite, || name.create())?;
+        let file = OwnFile::open(dir, Rights::ReadWrite, || os::create_named(&name.0))?;
         Self::fill(file, Some(name), len, reserved, access)
     }
 
@@ -72,9 +71,11 @@ impl Draft {
         );
         extend(&file, len)?;
         reserve(&file, reserved)?;
-        file.with("set the group and mode of", |file| access.apply(file))?;
+        file.with("set the group and mode of", |file| {
+            os::set_access(file, access)
+        })?;
         let mapped = usize::try_from(len).unwrap_or(usize::MAX); // too much for any address space
-        let map = file.with("map", |file| Map::new(file, mapped, Rights::ReadWrite))?;
+        let map = file.with("map", |file| Mapping::new(file, mapped, Rights::ReadWrite))?;
         Ok(Self {
             map,
             file,
@@ -100,7 +101,7 @@ impl Draft {
     pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), SegmentError> {
         check_len(&self.file, offset.saturating_add(bytes.len() as u64))?;
         self.file
-            .with("write", |file| file.write_all_at(bytes, offset))
+            .with("write", |file| os::write_at(file, bytes, offset))
     }
 
     /// Takes the lock on one byte, as [`Segment::try_lock`] does; the published segment keeps it.
@@ -173,15 +174,6 @@ struct TemporaryName(PathBuf);
 impl TemporaryName {
     fn new(dir: &Path) -> Self {
         Self(dir.join(format!(".draft-{:016x}", random_id())))
-    }
-
-    fn create(&self) -> io::Result<File> {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&self.0)
     }
 }
 

@@ -2,44 +2,44 @@
 //!
 //! A segment knows nothing of what is in it. Its life:
 //!
-//! 1. A [`Draft`] is a file that nobody sees. Its bytes are reserved and written, its mode and group
-//!    set; a creator that is killed meanwhile leaves nothing behind.
+//! 1. A [`Draft`] is a file that nobody sees. Its bytes are reserved and written, its mode and
+//!    group set; a creator that is killed meanwhile leaves nothing behind.
 //! 2. [`Draft::publish`] gives it its name in one step, or finds that somebody else was first.
-//! 3. [`Segment::open`] finds it by name and hands out an [`OpenFile`], whose header the caller reads
-//!    and checks before [`OpenFile::map`] makes it a [`Segment`].
+//! 3. [`Segment::open`] finds it by name and hands out an [`OpenFile`], whose header the caller
+//!    reads and checks before [`OpenFile::map`] makes it a [`Segment`].
 //! 4. Dropping the segment unmaps it, and the kernel drops its locks, as it does at death.
 //!
 //! # Invariants
 //!
-//! - **S1 (mapped).** From the return of `map` to the drop of the segment, `base .. base + len` is
-//!   mapped readable (and writable with [`Rights::ReadWrite`]) in the process that mapped it; `base`
-//!   is aligned to a page.
-//! - **S2 (backed).** `len` was not beyond the end of the file when it was mapped. A process that may
-//!   write the file may also truncate it, and the next access ends in SIGBUS: whoever may write is
-//!   trusted not to.
-//! - **S3 (not inherited).** A forked child has neither the mapping nor the file, and so keeps no lock
-//!   of a dead parent; there, a segment answers [`SegmentError::Forked`].
+//! - **S1 (mapped).** From the return of `map` to the drop of the segment, `base .. base + len`
+//!   is mapped readable (and writable with [`Rights::ReadWrite`]) in the process that mapped it;
+//!   `base` is aligned to a page.
+//! - **S2 (backed).** `len` was not beyond the end of the file when it was mapped. A process that
+//!   may write the file may also truncate it, and the next access ends in SIGBUS: whoever may
+//!   write is trusted not to.
+//! - **S3 (not inherited).** A forked child has neither the mapping nor the file, and so keeps no
+//!   lock of a dead parent; there, a segment answers [`SegmentError::Forked`].
 //!
 //! # Platforms
 //!
-//! `linux.rs` has every system call; the other files speak only to its functions.
+//! `linux` has every system call and all that is special to its files; the rest speaks only to its
+//! functions, under the name `os`.
 
 mod access;
 mod directory;
 mod draft;
 mod error;
-mod fork;
 mod linux;
 mod map;
+mod own_file;
 #[cfg(test)]
 #[allow(clippy::single_range_in_vec_init)] // lists of ranges to reserve are often of one
 mod tests;
 
 use std::{
-    fs::{self, File, Metadata},
+    fs,
     hash::{BuildHasher, RandomState},
     io::ErrorKind,
-    os::unix::fs::{FileExt, MetadataExt},
     path::Path,
     process,
     ptr::NonNull,
@@ -49,11 +49,14 @@ use std::{
 
 use linux as os;
 
-use self::{fork::OwnFile, map::Map};
+use self::{os::Mapping, own_file::OwnFile};
 use crate::shared::{Offset, Shared};
 
 pub(crate) use self::{
-    access::Access, directory::create_directory, draft::Draft, fork::generation,
+    access::Access,
+    directory::{create_directory, is_directory_of},
+    draft::Draft,
+    os::fork::{self, generation},
 };
 pub use self::{
     access::Rights,
@@ -62,7 +65,7 @@ pub use self::{
 
 /// A file mapped whole or in its first `len` bytes.
 pub(crate) struct Segment {
-    map: Map,
+    map: Mapping,
     file: OwnFile,
     rights: Rights,
 }
@@ -76,8 +79,8 @@ impl Segment {
     /// symbolic link included.
     pub(crate) fn open(path: &Path, rights: Rights) -> Result<OpenFile, SegmentError> {
         let file = OwnFile::open(path, rights, || os::open(path, rights))?;
-        let status = file.with("inspect", File::metadata)?;
-        if !status.is_file() {
+        let status = file.with("inspect", os::status)?;
+        if !status.is_regular {
             return Err(SegmentError::NotRegular {
                 path: path.to_owned(),
             });
@@ -114,7 +117,7 @@ impl Segment {
     ///
     /// With [`Rights::ReadOnly`], relaxed loads only: a store is a SIGSEGV.
     pub(crate) fn array<T: Shared>(&self, first: Offset<T>, len: usize) -> Option<&[T]> {
-        self.map.array(first, len)
+        map::array(&self.map, first, len)
     }
 
     /// Reserves memory for a range of a sparse file, so that touching it cannot fail later.
@@ -131,8 +134,8 @@ impl Segment {
 
     /// True once the file has lost its name: whoever opens that name now gets another file.
     pub(crate) fn is_unlinked(&self) -> bool {
-        let status = self.file.with("inspect", File::metadata);
-        status.is_ok_and(|status| status.nlink() == 0)
+        let status = self.file.with("inspect", os::status);
+        status.is_ok_and(|status| status.names == 0)
     }
 
     /// Takes the lock on one byte. No other open file gets it before this segment is dropped, its
@@ -167,6 +170,11 @@ impl Segment {
             .with("query a lock of", |file| os::is_locked(file, byte))
     }
 
+    /// Refuses a child of the process that mapped it, by `Forked`.
+    pub(crate) fn check_not_forked(&self) -> Result<(), SegmentError> {
+        self.file.get().map(drop)
+    }
+
     /// True in a child of the process that mapped it: nothing is mapped there (S3).
     pub(crate) fn is_forked(&self) -> bool {
         self.file.is_forked()
@@ -177,33 +185,34 @@ impl Segment {
 pub(crate) struct OpenFile {
     file: OwnFile,
     rights: Rights,
-    status: Metadata,
+    status: Status,
 }
 
 impl OpenFile {
     /// Bytes in the file when it was opened.
     pub(crate) fn len(&self) -> u64 {
-        self.status.len()
+        self.status.len
     }
 
     /// The user who owns the file.
     pub(crate) fn uid(&self) -> u32 {
-        self.status.uid()
+        self.status.uid
     }
 
     /// The group of the file.
     pub(crate) fn gid(&self) -> u32 {
-        self.status.gid()
+        self.status.gid
     }
 
     /// The permission bits of the file.
     pub(crate) fn mode(&self) -> u32 {
-        self.status.mode() & 0o7777
+        self.status.mode
     }
 
     /// Copies bytes out of the file; fewer than asked for where it ends.
     pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, SegmentError> {
-        self.file.with("read", |file| file.read_at(bytes, offset))
+        self.file
+            .with("read", |file| os::read_at(file, bytes, offset))
     }
 
     /// Maps the first `len` bytes.
@@ -214,13 +223,23 @@ impl OpenFile {
     pub(crate) fn map(self, len: usize) -> Result<Segment, SegmentError> {
         let Self { file, rights, .. } = self;
         check_len(&file, len as u64)?;
-        let map = file.with("map", |file| Map::new(file, len, rights))?;
+        let map = file.with("map", |file| Mapping::new(file, len, rights))?;
         Ok(Segment { map, file, rights })
     }
 }
 
+/// What the system says of an open file.
+struct Status {
+    is_regular: bool,
+    len: u64,
+    uid: u32,
+    gid: u32,
+    mode: u32,
+    names: u64,
+}
+
 fn check_len(file: &OwnFile, need_bytes: u64) -> Result<(), SegmentError> {
-    let have_bytes = file.with("inspect", File::metadata)?.len();
+    let have_bytes = file.with("inspect", os::status)?.len;
     if have_bytes < need_bytes {
         let path = file.path().to_owned();
         return Err(SegmentError::Truncated {

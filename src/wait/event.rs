@@ -10,8 +10,9 @@
 //!
 //! The look at the predicate between `prepare` and `sleep` is part of the protocol.
 //!
-//! Bit 0 of the word says that somebody sleeps or is about to. The other 31 count the wakes: between
-//! `prepare` and `sleep`, the word changes only by a wake, and `sleep` then returns at once.
+//! Bit 0 of the word says that somebody sleeps or is about to. The other 31 count the wakes:
+//! between `prepare` and `sleep`, the word changes only by a wake, and `sleep` then returns at
+//! once.
 
 use std::time::Duration;
 
@@ -106,8 +107,8 @@ impl<'m> Event<'m> {
             .word
             .compare_exchange(word, woken, Ordering::Relaxed, Ordering::Relaxed);
         // Where it fails, another notifier has counted from `word`, and wakes the same sleepers.
-        // Whoever announced a sleep since then has done so after this notify's look at the word, and
-        // so sees the predicate true (SLEEP).
+        // Whoever announced a sleep since then has done so after this notify's look at the word,
+        // and so sees the predicate true (SLEEP).
         if counted.is_ok() {
             futex::wake_all(self.word);
         }

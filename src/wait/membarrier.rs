@@ -1,8 +1,9 @@
 //! A fence of which the rare side pays both halves, on Linux: membarrier(2).
 //!
-//! [`heavy_barrier`] interrupts every core that runs a thread of a registered process, and so puts a
-//! full fence somewhere into the instructions of each of them; others pass one when they are next
-//! scheduled. Against that, [`light_barrier`] only has to keep the compiler from swapping.
+//! [`heavy_barrier`] interrupts every core that runs a thread of a registered process, and so
+//! puts a full fence somewhere into the instructions of each of them; others pass one when they
+//! are next scheduled. Against that, [`light_barrier`] only has to keep the compiler from
+//! swapping.
 
 use std::{ffi::c_int, sync::OnceLock};
 
@@ -25,7 +26,8 @@ pub(super) fn light_barrier() {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// Registers this process, once; true where that is not possible, so that it has to fence by itself.
+/// Registers this process, once; true where that is not possible, so that it has to fence by
+/// itself.
 pub(super) fn must_fence() -> bool {
     // A forked child inherits the registration together with this value.
     static REGISTERED: OnceLock<bool> = OnceLock::new();

@@ -89,9 +89,8 @@ fn without_unnamed_files_a_draft_has_a_temporary_name() {
 }
 
 #[test]
-fn mode_and_group_are_as_asked_whatever_the_umask() {
+fn mode_and_group_are_as_asked() {
     let scratch = Scratch::new();
-    // The widest mode: any usual umask (022, 077) would take bits from it.
     let group = fs::metadata(scratch.path()).unwrap().gid();
     let access = Access {
         mode: 0o666,

@@ -1,6 +1,6 @@
 mod directory;
 mod draft;
 mod fork;
-mod full;
+mod limits;
 mod lock;
 mod open;

@@ -3,9 +3,9 @@
 //! A sleep in the model ends only by a wake, so that a lost one is a deadlock, which loom reports.
 //! The last three tests leave out one step of the protocol each, and must deadlock.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use loom::{sync::Arc, thread};
+use loom::{model::Builder, thread};
 
 use crate::{
     sync::{AtomicU32, Ordering},
@@ -49,10 +49,13 @@ impl Shared {
     }
 }
 
-/// Explores `others`, each in a thread, beside `main`.
+/// Explores `others`, each in a thread, beside `main`: all interleavings of two threads, and
+/// those of three in which no more than three times a thread is interrupted that could run on.
 fn explore(others: &[fn(&Shared)], main: fn(&Shared)) {
     let others = others.to_vec();
-    loom::model(move || {
+    let mut model = Builder::new();
+    model.preemption_bound = (others.len() > 1).then_some(3);
+    model.check(move || {
         let shared = Arc::new(Shared::default());
         let spawn = |other: &fn(&Shared)| {
             let (shared, other) = (Arc::clone(&shared), *other);

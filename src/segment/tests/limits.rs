@@ -1,21 +1,11 @@
-//! Limits of memory, of file sizes and of open files, each in a process of its own.
+//! Limits of memory, file sizes, open files and rights, each in a process of its own.
 
-use std::process::Command;
+use std::{fs, os::unix::fs::MetadataExt, process::Command};
 
 use crate::{
-    segment::{Draft, SegmentError},
+    segment::{Access, Draft, SegmentError, create_directory},
     testing::{self, Actor, PRIVATE, Scratch, say},
 };
-
-/// A shell that does `setup` and then becomes the test binary.
-fn shell(setup: &str) -> Command {
-    let mut shell = Command::new("sh");
-    shell
-        .arg("-c")
-        .arg(format!("{setup} && exec \"$0\" \"$@\""))
-        .arg(Actor::binary());
-    shell
-}
 
 #[test]
 fn a_full_file_system_is_an_error_and_no_signal() {
@@ -24,16 +14,12 @@ fn a_full_file_system_is_an_error_and_no_signal() {
     if !may_mount.is_ok_and(|status| status.success()) {
         return println!("skipped: mounting a small tmpfs needs the rights of root");
     }
-    let mut mount = Command::new("unshare");
-    let tiny = format!(
+    let mount = format!(
         "mount -t tmpfs -o size=64k tmpfs {}",
         scratch.path().display()
     );
-    mount.arg("-m").arg("--").arg("sh").arg("-c");
-    mount
-        .arg(format!("{tiny} && exec \"$0\" \"$@\""))
-        .arg(Actor::binary());
-    let mut actor = Actor::start_by(mount, "segment::tests::full::role_full", scratch.path());
+    let role = "segment::tests::limits::role_full";
+    let mut actor = Actor::start_after(&["unshare", "-m"], &mount, role, scratch.path());
     assert_eq!(actor.hears(), "needed 1048576 available 65536");
     assert_eq!(actor.hears(), "left 0");
     assert_eq!(actor.hears(), "sparse needed 131072 available 61440");
@@ -43,12 +29,9 @@ fn a_full_file_system_is_an_error_and_no_signal() {
 #[test]
 fn a_file_size_limit_is_an_error_and_no_signal() {
     let scratch = Scratch::new();
-    let limited = shell("ulimit -f 16"); // blocks of 512 bytes
-    let mut actor = Actor::start_by(
-        limited,
-        "segment::tests::full::role_limited",
-        scratch.path(),
-    );
+    let limit = "ulimit -f 16"; // blocks of 512 bytes
+    let role = "segment::tests::limits::role_limited";
+    let mut actor = Actor::start_after(&[], limit, role, scratch.path());
     assert_eq!(actor.hears(), "needed 8193 limit 8192");
     assert!(actor.ends_well());
 }
@@ -56,9 +39,41 @@ fn a_file_size_limit_is_an_error_and_no_signal() {
 #[test]
 fn no_room_for_open_files_is_an_error() {
     let scratch = Scratch::new();
-    let mut actor = Actor::start("segment::tests::full::role_many_files", scratch.path());
+    let mut actor = Actor::start("segment::tests::limits::role_many_files", scratch.path());
     assert_eq!(actor.hears(), "too many files");
     assert!(actor.ends_well());
+}
+
+#[test]
+fn no_umask_narrows_what_is_asked_for() {
+    let scratch = Scratch::new();
+    let role = "segment::tests::limits::role_masked";
+    let mut actor = Actor::start_after(&[], "umask 777", role, scratch.path());
+    assert_eq!(actor.hears(), "made");
+    assert!(actor.ends_well());
+    let mode = |name| fs::metadata(scratch.join(name)).unwrap().mode() & 0o7777;
+    assert_eq!(
+        [mode("file"), mode("named"), mode("dir")],
+        [0o640, 0o640, 0o750]
+    );
+}
+
+#[test]
+#[ignore = "a role"]
+fn role_masked() {
+    let (dir, access) = (
+        testing::directory(),
+        Access {
+            mode: 0o640,
+            group: None,
+        },
+    );
+    let unnamed = Draft::new(&dir, 4096, &[], access).unwrap();
+    unnamed.publish(&dir.join("file")).unwrap();
+    let named = Draft::new_named(&dir, 4096, &[], access).unwrap();
+    named.publish(&dir.join("named")).unwrap();
+    create_directory(&dir.join("dir"), access).unwrap();
+    say("made");
 }
 
 #[test]
