@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use ringbus::{Bus, OpenError};
 
-use values::{capacity, rate, seconds, size};
+use values::{capacity, interval, rate, seconds, size};
 
 pub use values::StartPoint;
 
@@ -41,6 +41,7 @@ Exit codes:
 
 const FIRST_STEPS: &str = "\
 Examples:
+  ringbus demo                               see it work
   ringbus sub news --format lines &          wait for the topic, print what comes
   date | ringbus pub news --wait-subscribers 1
   ringbus topics";
@@ -83,6 +84,9 @@ impl Place {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Show the bus at its main job, and check that it did it right
+    #[command(long_about = STORY)]
+    Demo(DemoArgs),
     /// Publish what comes in on stdin, as messages of a topic
     Pub(PubArgs),
     /// Print a topic's messages
@@ -95,6 +99,36 @@ pub enum Verb {
     Rm(RmArgs),
     /// Clear away what dead processes left behind
     Gc(ListArgs),
+    /// Watch rates and lags live
+    Top(TopArgs),
+    /// One process of the demo
+    #[command(hide = true)]
+    DemoRole(RoleArgs),
+}
+
+const STORY: &str = "\
+Show the bus at its main job, and check that it did it right.
+
+A publisher process sends synthetic market data to strategy processes: two reliable ones, a lossy
+one that is too slow, and an observer. Half-way, one reliable strategy is killed with SIGKILL and
+later restarted. A table shows rates, lag, losses and one-way latencies as they happen. At the end
+the demo checks itself: every reliable subscriber got every message, intact and in order, and every
+loss was counted exactly.";
+
+/// `ringbus demo`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Without --bus the demo makes a bus of its own and removes it at the end.
+Where stdout is no terminal, a line each second takes the place of the table.
+
+Exit codes: 0 every check held, 1 otherwise (or interrupted).")]
+pub struct DemoArgs {
+    /// How long the publisher publishes, in seconds, 2 to 3600
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub seconds: u64,
+    /// Messages a second, 1000 to 100000
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000))]
+    pub rate: u64,
 }
 
 /// `ringbus pub`.
@@ -279,6 +313,43 @@ pub struct RmArgs {
     /// Remove it even while living processes are on it
     #[arg(long)]
     pub force: bool,
+}
+
+/// `ringbus top`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Where stdout is no terminal, the tables are printed one after the other. End it with Ctrl-C.
+Rates are over the last interval; the first look has none.")]
+pub struct TopArgs {
+    /// Between two looks, in seconds, decimals allowed, 0.05 or more
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    pub interval: Duration,
+    /// End after this many looks, 1 or more [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Print a JSON array of the topics for each look, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ringbus demo-role`: how the demo starts its processes.
+#[derive(Debug, clap::Args)]
+pub struct RoleArgs {
+    /// Which one.
+    #[arg(long)]
+    pub role: u32,
+    /// Which life of it: 1, or 2 once restarted.
+    #[arg(long)]
+    pub life: u32,
+    /// The first sequence to read.
+    #[arg(long)]
+    pub from: u64,
+    /// See [`DemoArgs::seconds`].
+    #[arg(long)]
+    pub seconds: u64,
+    /// See [`DemoArgs::rate`].
+    #[arg(long)]
+    pub rate: u64,
 }
 
 #[cfg(test)]

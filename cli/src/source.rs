@@ -35,6 +35,12 @@ pub trait Source<T: Payload + ?Sized> {
 
     /// The sequence of the next message to take.
     fn cursor(&self) -> u64;
+
+    /// Messages published and not taken yet.
+    fn lag(&self) -> u64;
+
+    /// Messages lost in all, by the library's own count.
+    fn lagged(&self) -> u64;
 }
 
 macro_rules! view {
@@ -68,6 +74,14 @@ impl<T: Payload + ?Sized> Source<T> for Subscriber<T> {
     fn cursor(&self) -> u64 {
         Self::cursor(self)
     }
+
+    fn lag(&self) -> u64 {
+        Self::lag(self)
+    }
+
+    fn lagged(&self) -> u64 {
+        Self::lagged(self)
+    }
 }
 
 impl<T: Payload + ?Sized> Source<T> for Observer<T> {
@@ -86,5 +100,13 @@ impl<T: Payload + ?Sized> Source<T> for Observer<T> {
 
     fn cursor(&self) -> u64 {
         Self::cursor(self)
+    }
+
+    fn lag(&self) -> u64 {
+        Self::lag(self)
+    }
+
+    fn lagged(&self) -> u64 {
+        Self::lagged(self)
     }
 }

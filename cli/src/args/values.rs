@@ -96,3 +96,11 @@ pub fn seconds(text: &str) -> Result<Duration, Unreadable> {
         _ => Err(Unreadable("must be seconds, 0 to 1000000000")),
     }
 }
+
+/// A time long enough to look at things in between.
+pub fn interval(text: &str) -> Result<Duration, Unreadable> {
+    match seconds(text) {
+        Ok(interval) if interval >= Duration::from_millis(50) => Ok(interval),
+        _ => Err(Unreadable("must be seconds, 0.05 or more")),
+    }
+}

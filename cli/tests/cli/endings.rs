@@ -26,6 +26,8 @@ fn wrong_usage_is_2() {
         "sub t --format xml",
         "sub t --delivery never",
         "info",
+        "top --interval 0",
+        "demo --seconds 0",
     ] {
         bus.run(line, b"").badly(2, "error: ");
     }
@@ -34,7 +36,13 @@ fn wrong_usage_is_2() {
 #[test]
 fn help_tells_the_exit_codes() {
     let bus = Scratch::new();
-    for line in ["--help", "sub --help", "pub --help", "help gc"] {
+    for line in [
+        "--help",
+        "sub --help",
+        "pub --help",
+        "demo --help",
+        "help top",
+    ] {
         assert!(
             bus.run(line, b"").well().text().contains("Usage: ringbus"),
             "{line}"
@@ -51,7 +59,7 @@ fn help_tells_the_exit_codes() {
 #[test]
 fn a_failure_is_1_and_says_why() {
     let bus = Scratch::new();
-    for line in ["topics", "info t", "rm t", "gc"] {
+    for line in ["topics", "info t", "rm t", "gc", "top --count 1"] {
         bus.run(&format!("{line} --bus missing"), b"")
             .badly(1, "ringbus: ");
         assert!(!bus.path().join("missing").exists(), "{line} made a bus");

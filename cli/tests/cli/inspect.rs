@@ -1,4 +1,4 @@
-//! `topics`, `info`, `rm` and `gc`.
+//! `topics`, `info`, `rm`, `gc` and `top`.
 
 use serde_json::json;
 
@@ -114,4 +114,42 @@ fn gc_clears_away_a_killed_subscriber() {
             .text()
             .starts_with("cleared away: ")
     );
+}
+
+#[test]
+fn top_looks_as_often_as_asked() {
+    let bus = Scratch::new();
+    bus.run("pub fx/audusd", b"x\n").well();
+    let _sub = subscriber(&bus, "fx/audusd");
+    let ran = bus.run("top --interval 0.1 --count 2", b"").well();
+    let tables = ran
+        .text()
+        .lines()
+        .filter(|line| line.starts_with("TOPIC"))
+        .count();
+    assert_eq!(
+        (tables, ran.text().contains('\x1b')),
+        (2, false),
+        "{}",
+        ran.text()
+    );
+    assert_eq!(
+        ran.text()
+            .lines()
+            .filter(|line| line.starts_with("fx/audusd"))
+            .count(),
+        4
+    );
+    let ran = bus.run("top --interval 0.05 --count 3 --json", b"").well();
+    assert_eq!(ran.text().lines().count(), 3);
+}
+
+#[test]
+fn a_signal_ends_top_well() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"").well();
+    let top = bus.start("top --interval 0.1");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    top.end_by(libc::SIGINT);
+    assert!(top.finish().well().text().contains("TOPIC"));
 }
