@@ -10,10 +10,12 @@ const PAYLOAD: [u8; 64] = [7; 64];
 /// Messages that one measured batch publishes or takes; well within the ring of 4096.
 const BATCH: usize = 256;
 
+type Shape = fn(TopicBuilder<[u8]>) -> TopicBuilder<[u8]>;
+
 fn single_operations(c: &mut Criterion) {
     let bus_name = format!("bench-{}", std::process::id());
     let bus = Bus::open(&bus_name).expect("a bus in the usual place");
-    let kinds: [(&str, fn(TopicBuilder<[u8]>) -> TopicBuilder<[u8]>); 3] = [
+    let kinds: [(&str, Shape); 3] = [
         ("exclusive", |topic| topic.payload_max(64)),
         ("shared", |topic| topic.payload_max(64).shared()),
         ("lean", |topic| topic.payload_fixed(64).tags(false)),
