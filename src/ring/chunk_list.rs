@@ -44,10 +44,10 @@ impl Entry {
         self.0 as u32 & 0xff_ffff
     }
 
-    /// The last sequence it held, taken to be the alias nearest before `near`.
-    pub(crate) const fn sequence(self, near: Sequence) -> Sequence {
-        let behind = (near.0 << 24).wrapping_sub(self.0 & !0xff_ffff) >> 24;
-        Sequence(near.0.wrapping_sub(behind))
+    /// The last sequence it held, modulo 2^40.
+    #[inline(always)]
+    pub(crate) const fn last(self) -> Sequence {
+        Sequence(self.0 >> 24)
     }
 }
 

@@ -112,7 +112,7 @@ impl<'m> SharedPublisher<'m> {
                     .load(Ordering::Relaxed),
             );
             if self.pins_seen {
-                holder = gate::holder(&self.cells, named.sequence(self.next));
+                holder = gate::holder(&self.cells, named.last());
                 if holder.is_some() {
                     self.free.push(entry);
                     continue;

@@ -7,3 +7,5 @@ mod cursor;
 pub(crate) mod heap;
 #[cfg(not(ringbus_loom))]
 mod publish;
+#[cfg(not(ringbus_loom))]
+mod publish_shared;
