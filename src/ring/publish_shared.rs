@@ -220,14 +220,14 @@ impl<'m> SharedPublisher<'m> {
     fn look(&mut self, seq: Sequence) -> Result<(), CommitRefusal> {
         let want = seq.plus(self.ring.geometry().quantum());
         let clearance = gate::raise(&self.ring, &self.cells, seq, want);
-        chunk_list::mark_won(&self.ring, self.index, want);
-        // A passed subscriber's messages may leave the ring: their chunks wait in the lists.
-        self.pins_seen = clearance.pinned.is_some();
-        self.limit = clearance.until;
         if clearance.until <= seq {
             let cell = clearance.slowest.unwrap_or(0);
             return Err(CommitRefusal::Shut(Shut::Gate { cell }));
         }
+        chunk_list::mark_won(&self.ring, self.index, want);
+        // A passed subscriber's messages may leave the ring: their chunks wait in the lists.
+        self.pins_seen = clearance.pinned.is_some();
+        self.limit = clearance.until;
         Ok(())
     }
 }

@@ -4,6 +4,8 @@
 #[cfg(not(ringbus_loom))]
 mod cursor;
 #[cfg(not(ringbus_loom))]
+mod gate;
+#[cfg(not(ringbus_loom))]
 pub(crate) mod heap;
 #[cfg(not(ringbus_loom))]
 mod publish;
