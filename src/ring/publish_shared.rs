@@ -16,7 +16,7 @@ use super::{
     tail::find_tail,
     view::{CellsView, RingView},
 };
-use crate::sync::{Ordering, load_acquire};
+use crate::sync::{Ordering, fence, load_acquire};
 
 /// How often one commit tries a slot; each try but the last was lost to another publisher's
 /// success, so only a damaged ring gets there.
@@ -87,6 +87,9 @@ impl<'m> SharedPublisher<'m> {
             .fetch_max(u64::from(index) + 1, Ordering::AcqRel);
         let next = find_tail(&ring);
         chunk_list::recover(&ring, index, next);
+        // Edge OBSERVE: this publisher writes into chunks that the record's former holders won,
+        // after their raising of the limit; an observer that sees the one must see the other.
+        fence(Ordering::Release);
         Self {
             ring,
             cells,
