@@ -35,7 +35,7 @@ use super::{
     sequence::{Sequence, Slot},
     view::{CellsView, RingView},
 };
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// One entry of a chunk list: a chunk and the last sequence (modulo 2^40) that it held.
 ///
@@ -218,6 +218,9 @@ pub(crate) fn exchange(
             .store(Intent::exchange(entry).0, Ordering::Release);
         crash_point();
         finish_exchange(record, spare, listed);
+        // Edge OBSERVE: the caller writes into a chunk that another publisher won, after raising
+        // the limit; an observer that sees the one must see the other.
+        fence(Ordering::Release);
         return Ok(found);
     }
     Err(NoSpare::InUse)

@@ -23,7 +23,7 @@ pub(super) mod testing {
 
     thread_local! {
         /// Crash points that this thread still passes.
-        static PASSES_LEFT: Cell<u32> = Cell::new(u32::MAX);
+        static PASSES_LEFT: Cell<u32> = const { Cell::new(u32::MAX) };
     }
 
     pub(crate) fn crash_point() {
