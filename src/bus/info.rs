@@ -266,7 +266,8 @@ fn describe_subscriber(
     cell: &Cell,
     next: Sequence,
 ) -> Option<SubscriberInfo> {
-    let owner = OwnerId::from_word(cell.owner.load(Ordering::Acquire))?;
+    let owner = cell.owner.load(Ordering::Acquire);
+    let owner = OwnerId::from_word(owner).filter(|_| owner & OwnerId::REAPING == 0)?;
     let word = CursorWord(cell.cursor.load(Ordering::Acquire));
     let delivery = match word.state() {
         CursorState::Detached => return None,

@@ -2,7 +2,7 @@
 
 use super::{
     cursor_word::{CursorState, CursorWord},
-    layout::Cell,
+    layout::{Cell, REAPING},
     sequence::Sequence,
     view::{CellsView, RingView},
 };
@@ -77,8 +77,7 @@ fn refusal(cells: &CellsView, seq: Sequence, capacity: u64) -> Option<Clearance>
     let mut refusal = None;
     let mut least = seq.plus(1);
     for (index, cell) in cells.used(cells.cells_used().load(Ordering::Acquire)) {
-        // Relaxed: a look that clears anything follows.
-        let word = CursorWord(cell.cursor.load(Ordering::Relaxed));
+        let word = cursor_of(cell);
         let until = word.sequence(seq).plus(capacity);
         let is_reliable = matches!(word.state(), CursorState::Reliable | CursorState::Evictable);
         if is_reliable && until < least {
@@ -97,11 +96,9 @@ fn refusal(cells: &CellsView, seq: Sequence, capacity: u64) -> Option<Clearance>
 #[cold]
 pub(crate) fn holder(cells: &CellsView, seq: Sequence) -> Option<u32> {
     let used = cells.cells_used().load(Ordering::Acquire);
-    // Acquire: edge RELEASE, pairs with the release of a pin in `cursor`; what it read is read.
-    let word = |cell: &Cell| CursorWord(cell.cursor.load(Ordering::Acquire));
     cells
         .used(used)
-        .find(|(_, cell)| word(cell).holds(seq))
+        .find(|(_, cell)| cursor_of(cell).holds(seq))
         .map(|(index, _)| index)
 }
 
@@ -122,9 +119,7 @@ pub(crate) fn evict(cell: &Cell, seen: CursorWord) -> bool {
 
 /// The cell's word after a lossy subscriber that holds back `want` was marked as overtaken.
 fn overtake_if_in_the_way(cell: &Cell, seq: Sequence, want: Sequence, capacity: u64) -> CursorWord {
-    // Acquire: edge RELEASE, pairs with the Release stores and swaps of `Cursor`; its reads of
-    // everything before its cursor happened before the publisher's writes.
-    let mut word = CursorWord(cell.cursor.load(Ordering::Acquire));
+    let mut word = cursor_of(cell);
     // A subscriber that moves is soon out of the way; each round here is one move of its.
     while word.state() == CursorState::Lossy && word.sequence(seq).plus(capacity) < want {
         let overtaken = word.with_state(CursorState::Overtaken);
@@ -139,6 +134,19 @@ fn overtake_if_in_the_way(cell: &Cell, seq: Sequence, want: Sequence, capacity: 
         }
     }
     word
+}
+
+/// The cursor that publishers must heed.
+fn cursor_of(cell: &Cell) -> CursorWord {
+    // Acquire: edge RELEASE, pairs with the Release stores and swaps of `Cursor`; its reads of
+    // everything before its cursor happened before the publisher's writes.
+    let word = CursorWord(cell.cursor.load(Ordering::Acquire));
+    // Relaxed: edge JOIN covers the owner like the cursor. One who joined through the cell before a
+    // publisher's fence is seen as its owner; for one who joins later, the limit is enough.
+    match cell.owner.load(Ordering::Relaxed) & REAPING {
+        0 => word,
+        _ => CursorWord::DETACHED,
+    }
 }
 
 /// The first sequence from `seq` on that belongs into the slot of a message which `word` pins.

@@ -496,6 +496,10 @@ pub(crate) struct CursorsControl {
     pub(crate) departures: CachePadded<AtomicU32>,
 }
 
+/// Set in a cell's owner word while the cell is taken back from a dead subscriber: its cursor then
+/// stands for nobody. So one who is stopped while taking it back holds up nobody either.
+pub(crate) const REAPING: u64 = 1 << 63;
+
 /// One subscriber of a topic.
 #[repr(C, align(128))]
 #[derive(Debug)]
