@@ -201,7 +201,8 @@ fn violations(path: &str, source: &str) -> Vec<Violation> {
             );
         }
         for (line, target) in crate_paths(&tokens, &modules) {
-            if !may_use(layer, target) && !(is_test && target == TEST_HELPERS) {
+            let is_helper = is_test && target == TEST_HELPERS;
+            if !is_helper && !may_use(layer, target) {
                 report(line, format!("`{layer}` may not use `{target}`"));
             }
         }

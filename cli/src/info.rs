@@ -83,7 +83,7 @@ fn form(page: &mut Page, info: &TopicInfo) {
     page.line("schema", schema(&info.schema));
     page.line("tags", if info.tags { "kept" } else { "not kept" });
     page.line("time", json::time(info.time));
-    page.line("memory", units::bytes(info.segment_bytes));
+    page.line("memory", units::bytes(info.memory_bytes));
 }
 
 /// What happened since.

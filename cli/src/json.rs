@@ -42,7 +42,7 @@ pub fn topic(info: &TopicInfo) -> Value {
         "full": info.full,
         "waited": info.waited,
         "evicted": info.evicted,
-        "segment_bytes": info.segment_bytes,
+        "memory_bytes": info.memory_bytes,
         "publishers": info.publishers.iter().map(publisher).collect::<Vec<_>>(),
         "subscribers": info.subscribers.iter().map(subscriber).collect::<Vec<_>>(),
     })

@@ -149,7 +149,8 @@ impl Printer {
         Ok(match self.left {
             None | Some(0) => Outcome::Done,
             Some(left) => {
-                let short = format_args!("{} of --count did not come", plural(left, "message"));
+                let missing = plural(left, "message");
+                let short = format_args!("{missing} of --count did not come");
                 until.give_up(&self.losses.topic, short)
             }
         })

@@ -45,7 +45,7 @@ fn table(topics: &[TopicInfo]) -> String {
             info.next.saturating_sub(info.oldest).to_string(),
             publishers.to_string(),
             subscribers.to_string(),
-            units::bytes(info.segment_bytes),
+            units::bytes(info.memory_bytes),
         ]);
     }
     table.render()

@@ -129,6 +129,12 @@ impl Segment {
         status.is_ok_and(|status| status.names == 0)
     }
 
+    /// Bytes of memory that the file takes: less than its length where it is sparse.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let status = self.file.with("inspect", os::status);
+        status.map_or(0, |status| status.memory_bytes)
+    }
+
     /// Takes the lock on one byte. No other open file gets it before this segment is dropped, its
     /// process dead, or the byte unlocked. `false`: another one has it.
     ///
@@ -209,6 +215,7 @@ struct Status {
     is_regular: bool,
     len: u64,
     names: u64,
+    memory_bytes: u64,
 }
 
 fn check_len(file: &OwnFile, need_bytes: u64) -> Result<(), SegmentError> {

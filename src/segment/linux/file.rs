@@ -48,8 +48,12 @@ pub(in crate::segment) fn status(file: &File) -> io::Result<Status> {
         is_regular: status.is_file(),
         len: status.len(),
         names: status.nlink(),
+        memory_bytes: status.blocks() * BLOCK_BYTES,
     })
 }
+
+/// The unit of `st_blocks`, whatever the file system's own.
+const BLOCK_BYTES: u64 = 512;
 
 /// Copies bytes out of a file; fewer than asked for where it ends.
 pub(in crate::segment) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
