@@ -23,7 +23,8 @@ pub(crate) struct Clearance {
 /// Raises the ring's limit to `want` and looks at every cursor: what may be written from `seq` on.
 ///
 /// Overtakes each lossy subscriber that is in the way. `want` is more than `seq` and at most a lap
-/// after the tail.
+/// after the tail. If a reliable subscriber keeps even `seq` from being written, then nothing is
+/// raised, and nobody overtaken: what nothing replaces stays there to be read.
 #[cold]
 pub(crate) fn raise(
     ring: &RingView,
@@ -31,6 +32,10 @@ pub(crate) fn raise(
     seq: Sequence,
     want: Sequence,
 ) -> Clearance {
+    let capacity = ring.geometry().shape.capacity_slots;
+    if let Some(shut) = refusal(cells, seq, capacity) {
+        return shut;
+    }
     // AcqRel: edge LIMIT, pairs with the Acquire loads in `tail`; whoever reads the limit finds
     // the tail within a lap of it.
     ring.limit().fetch_max(want.0, Ordering::AcqRel);
@@ -39,7 +44,6 @@ pub(crate) fn raise(
     // after the limit for an observer.
     fence(Ordering::SeqCst);
 
-    let capacity = ring.geometry().shape.capacity_slots;
     let mut clearance = Clearance {
         until: want,
         slowest: None,
@@ -66,6 +70,27 @@ pub(crate) fn raise(
         }
     }
     clearance
+}
+
+/// What the slowest reliable subscriber allows, if that is less than to write `seq`.
+fn refusal(cells: &CellsView, seq: Sequence, capacity: u64) -> Option<Clearance> {
+    let mut refusal = None;
+    let mut least = seq.plus(1);
+    for (index, cell) in cells.used(cells.cells_used().load(Ordering::Acquire)) {
+        // Relaxed: a look that clears anything follows.
+        let word = CursorWord(cell.cursor.load(Ordering::Relaxed));
+        let until = word.sequence(seq).plus(capacity);
+        let is_reliable = matches!(word.state(), CursorState::Reliable | CursorState::Evictable);
+        if is_reliable && until < least {
+            least = until;
+            refusal = Some(Clearance {
+                until,
+                slowest: Some(index),
+                pinned: None,
+            });
+        }
+    }
+    refusal
 }
 
 /// Whether any overtaken or evicted subscriber still holds message `seq`; and who.

@@ -72,6 +72,7 @@
 
 pub(crate) mod block;
 mod chunk_list;
+mod crash_point;
 pub(crate) mod cursor;
 pub(crate) mod cursor_word;
 pub(crate) mod format;
