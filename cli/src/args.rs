@@ -219,7 +219,8 @@ pub enum Time {
 /// `ringbus sub`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A topic that does not exist yet is waited for. Losses are told on stderr with their number.
+A topic that does not exist yet is waited for; one that is removed is read until its last publisher
+leaves, which is an error. Losses are told on stderr with their number.
 
 Formats:
   lines  each payload and a newline

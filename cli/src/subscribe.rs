@@ -12,6 +12,7 @@ use crate::format;
 use crate::outcome::{Failure, Outcome, complain};
 use crate::signals::{LOOK_EVERY, Stop};
 use crate::source::Source;
+use crate::topics;
 use crate::units::plural;
 
 /// Messages taken at once: enough to make the cursor's store cheap.
@@ -29,14 +30,14 @@ pub fn run(place: &Place, args: &SubArgs) -> Result<Outcome, Failure> {
     };
     let mut printer = Printer::new(args);
     let ending = match args.delivery {
-        Delivery::Observe => printer.pump(topic.observer(args.from.start())?, &until),
+        Delivery::Observe => printer.pump(topic.observer(args.from.start())?, &topic, &until),
         Delivery::Lossy => {
             let subscriber = topic.subscriber().lossy().start(args.from.start());
-            printer.pump(subscriber.join()?, &until)
+            printer.pump(subscriber.join()?, &topic, &until)
         }
         Delivery::Reliable => {
             let subscriber = topic.subscriber().reliable().start(args.from.start());
-            printer.pump(subscriber.join()?, &until)
+            printer.pump(subscriber.join()?, &topic, &until)
         }
     };
     printer.losses.sum_up();
@@ -63,6 +64,11 @@ fn await_topic(bus: &Bus, name: &str, until: &Until) -> Result<Option<Topic<[u8]
         };
         watch.next(patience)?;
     }
+}
+
+/// Whether nothing will ever come from this topic again.
+fn is_deserted(topic: &Topic<[u8]>) -> bool {
+    topic.is_removed() && topics::living(&topic.info()).0 == 0
 }
 
 /// When to end, other than by having enough.
@@ -114,7 +120,12 @@ impl Printer {
     }
 
     /// Prints what comes from `source`. Flushes before each wait: what is there is seen at once.
-    fn pump(&mut self, mut source: impl Source<[u8]>, until: &Until) -> Result<Outcome, Failure> {
+    fn pump(
+        &mut self,
+        mut source: impl Source<[u8]>,
+        topic: &Topic<[u8]>,
+        until: &Until,
+    ) -> Result<Outcome, Failure> {
         while self.left != Some(0) {
             let taken = self.print_some(&mut source)?;
             let Some(patience) = until.patience() else {
@@ -124,8 +135,14 @@ impl Printer {
                 continue;
             }
             self.out.flush()?;
-            if let Err(error) = source.wait(patience) {
-                self.losses.note(error, source.cursor())?;
+            match source.wait(patience) {
+                Ok(true) => {}
+                Ok(false) if is_deserted(topic) && self.print_some(&mut source)? == 0 => {
+                    let words = "was removed, and nobody publishes on it any more";
+                    return Err(Failure::say(format!("topic {} {words}", topic.name())));
+                }
+                Ok(false) => {}
+                Err(error) => self.losses.note(error, source.cursor())?,
             }
         }
         self.out.flush()?;

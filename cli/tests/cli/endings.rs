@@ -212,6 +212,28 @@ fn a_signal_ends_a_publisher_that_waits_for_a_reliable_subscriber() {
 }
 
 #[test]
+fn a_removed_topic_is_read_until_its_last_publisher_leaves() {
+    let bus = Scratch::new();
+    let mut publisher = bus.start("pub t");
+    let mut stdin = publisher.stdin();
+    stdin.write_all(b"before\n").unwrap();
+    bus.wait_for("t", |info| info["next"] == 1);
+    let subscriber = bus.start("sub t --from oldest");
+    bus.wait_for("t", |info| {
+        info["subscribers"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+    });
+    bus.run("rm t --force", b"").well();
+    std::thread::sleep(Duration::from_millis(300));
+    stdin.write_all(b"after\n").unwrap();
+    drop(stdin);
+    publisher.finish().well();
+    let ran = subscriber.finish().badly(1, "topic t was removed");
+    assert_eq!(ran.text(), "before\nafter\n");
+}
+
+#[test]
 fn a_closed_stdout_ends_a_subscriber_quietly() {
     let bus = Scratch::new();
     let lines: String = (0..4000).map(|n| format!("{n:0100}\n")).collect();
