@@ -120,7 +120,7 @@ fn monotonic_ns() -> u64 {
 
 #[cfg(target_arch = "x86_64")]
 mod tsc {
-    use std::arch::x86_64::{__cpuid, _rdtsc};
+    use std::arch::x86_64::{__cpuid, _rdtsc, CpuidResult};
 
     #[inline(always)]
     pub(super) fn ticks() -> u64 {
@@ -134,8 +134,14 @@ mod tsc {
         const EXTENDED: u32 = 0x8000_0000;
         const POWER_MANAGEMENT: u32 = 0x8000_0007;
         const INVARIANT_TSC: u32 = 1 << 8;
-        __cpuid(EXTENDED).eax >= POWER_MANAGEMENT
-            && __cpuid(POWER_MANAGEMENT).edx & INVARIANT_TSC != 0
+        cpuid(EXTENDED).eax >= POWER_MANAGEMENT && cpuid(POWER_MANAGEMENT).edx & INVARIANT_TSC != 0
+    }
+
+    // Unsafe in the oldest Rust that this crate supports, safe in the newest.
+    #[allow(unused_unsafe)]
+    fn cpuid(leaf: u32) -> CpuidResult {
+        // SAFETY: every x86-64 processor has the instruction.
+        unsafe { __cpuid(leaf) }
     }
 }
 

@@ -67,8 +67,8 @@ pub struct TopicInfo {
     pub waited: u64,
     /// Reliable subscribers evicted.
     pub evicted: u64,
-    /// Bytes of address space that the topic takes in each process.
-    pub segment_bytes: u64,
+    /// Bytes of memory that the topic takes.
+    pub memory_bytes: u64,
     /// Who publishes.
     pub publishers: Vec<PublisherInfo>,
     /// Who is registered to read; empty where this process may not read the cursors.
@@ -214,10 +214,16 @@ pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
         full: sum(|record| &record.full),
         waited: sum(|record| &record.waited),
         evicted: sum(|record| &record.evicted),
-        segment_bytes: geometry.ring_bytes + geometry.cursors_bytes,
+        memory_bytes: memory_bytes(topic),
         publishers: publishers(&topic.bus, &records),
         subscribers: subscribers(topic, next),
     }
+}
+
+fn memory_bytes(topic: &TopicShared) -> u64 {
+    let cursors = topic.cursors_to_read();
+    let cursors_bytes = cursors.map_or(0, |cursors| cursors.segment().memory_bytes());
+    topic.ring.segment().memory_bytes() + cursors_bytes
 }
 
 fn used_records<'m>(ring: &RingView<'m>) -> Vec<(u32, &'m PublisherRecord)> {
@@ -260,7 +266,8 @@ fn describe_subscriber(
     cell: &Cell,
     next: Sequence,
 ) -> Option<SubscriberInfo> {
-    let owner = OwnerId::from_word(cell.owner.load(Ordering::Acquire))?;
+    let owner = cell.owner.load(Ordering::Acquire);
+    let owner = OwnerId::from_word(owner).filter(|_| owner & OwnerId::REAPING == 0)?;
     let word = CursorWord(cell.cursor.load(Ordering::Acquire));
     let delivery = match word.state() {
         CursorState::Detached => return None,

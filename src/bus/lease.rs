@@ -2,8 +2,9 @@
 //!
 //! A place (a subscriber's cell, a shared publisher's record) names its holder's lease in its owner
 //! word; 0 is free. A lease never comes back to life, so a place whose holder is dead may be taken by
-//! one compare-and-swap; a reaper marks the word with its own lease, so that its death leaves a place
-//! whose holder is dead.
+//! one compare-and-swap. Whoever takes a cell marks it with its own lease as being reaped until it is
+//! cleared: if it dies meanwhile, that is again a place whose holder is dead, and if it is stopped,
+//! publishers do not heed the cell.
 
 use super::Bus;
 use crate::{
@@ -18,9 +19,34 @@ use crate::{
 
 /// Claims a subscriber's cell; `None` if all are taken by the living.
 pub(super) fn claim_cell(bus: &Bus, cells: &CellsView, owner: OwnerId) -> Option<u32> {
-    let index = claim(bus, owner, cells.len(), |index| &cells.cell(index).owner)?;
+    let reaping = owner.word() | OwnerId::REAPING;
+    let index = claim(bus, reaping, cells.len(), |index| &cells.cell(index).owner)?;
     let cell = cells.cell(index);
-    // Release: edge RELEASE; a dead predecessor's pins go with it.
+    clear(cell);
+    // Release: edge PLACE; publishers heed the cell from now on.
+    cell.owner.store(owner.word(), Ordering::Release);
+    Some(index)
+}
+
+/// Claims the record of a shared publisher; `None` if all are taken by the living.
+pub(super) fn claim_record(bus: &Bus, ring: &RingView, owner: OwnerId) -> Option<u32> {
+    claim(
+        bus,
+        owner.word(),
+        ring.geometry().shape.max_publishers,
+        |index| &ring.record(index).owner,
+    )
+}
+
+/// Gives up a cell.
+pub(super) fn release_cell(cell: &Cell) {
+    clear(cell);
+    // Release: edge PLACE.
+    cell.owner.store(0, Ordering::Release);
+}
+
+fn clear(cell: &Cell) {
+    // Release: edge RELEASE; a dead holder's pins go with it.
     cell.cursor.store(CursorWord::DETACHED.0, Ordering::Release);
     for count in [
         &cell.lagged,
@@ -30,21 +56,6 @@ pub(super) fn claim_cell(bus: &Bus, cells: &CellsView, owner: OwnerId) -> Option
     ] {
         count.store(0, Ordering::Relaxed);
     }
-    Some(index)
-}
-
-/// Claims the record of a shared publisher; `None` if all are taken by the living.
-pub(super) fn claim_record(bus: &Bus, ring: &RingView, owner: OwnerId) -> Option<u32> {
-    claim(bus, owner, ring.geometry().shape.max_publishers, |index| {
-        &ring.record(index).owner
-    })
-}
-
-/// Gives up a cell.
-pub(super) fn release_cell(cell: &Cell) {
-    // Release: edge RELEASE.
-    cell.cursor.store(CursorWord::DETACHED.0, Ordering::Release);
-    cell.owner.store(0, Ordering::Release);
 }
 
 /// Frees the cell of a dead subscriber; `false` if it is alive or gone.
@@ -98,14 +109,16 @@ pub(super) fn publisher_pid(bus: &Bus, ring: &RingView, index: u32) -> u32 {
         .map_or(0, |process| process.pid)
 }
 
-fn is_living(bus: &Bus, owner: &AtomicU64) -> bool {
-    OwnerId::from_word(owner.load(Ordering::Acquire)).is_some_and(|owner| bus.is_alive(owner))
+fn is_living(bus: &Bus, place: &AtomicU64) -> bool {
+    let word = place.load(Ordering::Acquire);
+    let owner = OwnerId::from_word(word).filter(|_| word & OwnerId::REAPING == 0);
+    owner.is_some_and(|owner| bus.is_alive(owner))
 }
 
 /// The first of `count` places that is free or, if none is, whose holder is dead.
 fn claim<'a>(
     bus: &Bus,
-    owner: OwnerId,
+    taker: u64,
     count: u32,
     place: impl Fn(u32) -> &'a AtomicU64,
 ) -> Option<u32> {
@@ -113,10 +126,10 @@ fn claim<'a>(
         // AcqRel: edge PLACE, pairs with the Release that freed it; what its last holder left is
         // seen.
         place(*index)
-            .compare_exchange(0, owner.word(), Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(0, taker, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
     };
-    let take_dead = |index: &u32| take_from_the_dead(bus, place(*index), owner.word());
+    let take_dead = |index: &u32| take_from_the_dead(bus, place(*index), taker);
     (0..count)
         .find(take_free)
         .or_else(|| (0..count).find(take_dead))

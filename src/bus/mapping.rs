@@ -104,6 +104,11 @@ impl CursorsMap {
         })
     }
 
+    /// The segment itself.
+    pub(super) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
     /// The cells, for as long as the map is borrowed.
     pub(super) fn cells(&self) -> CellsView<'_> {
         // SAFETY: R2: mapped while `self` lives (S1), with the length that the geometry asks for.

@@ -45,7 +45,7 @@ pub use self::{
     watch::{TopicEvent, Watch},
 };
 use crate::{
-    registry::{BusDirectory, BusName, OwnerId, Participant, Registry, RegistryError},
+    registry::{BusDirectory, BusName, OwnerId, Participant, Registry, RegistryError, list_buses},
     segment::Access,
 };
 
@@ -76,6 +76,18 @@ struct BusInner {
     directory: BusDirectory,
     access: Access,
     registry: Registry,
+}
+
+/// A process that takes part in a bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParticipantInfo {
+    /// Its process id, as it sees it itself.
+    pub pid: u32,
+    /// The name of its program.
+    pub process: String,
+    /// Whether it lives.
+    pub alive: bool,
 }
 
 /// Where a bus is and who may use it; made by [`Bus::builder`].
@@ -122,6 +134,27 @@ impl Bus {
     /// The bus's directory.
     pub fn path(&self) -> &Path {
         self.inner.directory.path()
+    }
+
+    /// The bus's identity, drawn at random when it was created: the same for two processes exactly if
+    /// they share the bus, whatever their paths say.
+    pub fn id(&self) -> u64 {
+        self.inner.registry.bus_id()
+    }
+
+    /// The processes that take part, through a publisher or subscriber, now or until they died.
+    pub fn participants(&self) -> Vec<ParticipantInfo> {
+        let registry = &self.inner.registry;
+        let describe = |owner| {
+            let Participant { pid, process } = registry.describe(owner)?;
+            let alive = registry.is_alive(owner);
+            Some(ParticipantInfo {
+                pid,
+                process,
+                alive,
+            })
+        };
+        registry.participants().filter_map(describe).collect()
     }
 
     /// Starts to open or create a topic. The name is checked then: `/`-separated levels in UTF-8,
@@ -188,6 +221,16 @@ impl BusBuilder {
     pub fn create(mut self, yes: bool) -> Self {
         self.create = yes;
         self
+    }
+
+    /// The names of the buses that exist in the directory.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] where it cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, OpenError> {
+        let names = list_buses(self.dir.as_deref())?;
+        Ok(names.iter().map(|name| name.as_str().to_owned()).collect())
     }
 
     /// Opens the bus.

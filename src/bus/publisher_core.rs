@@ -128,7 +128,7 @@ impl PublisherCore {
         };
         let description = topic.description();
         let record = ring.record(index);
-        let side = fence_side(&description);
+        let side = fence_side(description);
         Ok(Self {
             engine: UnsafeCell::new(engine),
             shape,
@@ -192,7 +192,7 @@ impl PublisherCore {
                 place.sequence()
             }
             Engine::Shared(publisher) => {
-                let loan = publisher.lend().ok()?;
+                let loan = publisher.lend(self).ok()?;
                 self.write(loan.place(), meta, payload);
                 let committed = publisher.commit(loan);
                 committed.inspect_err(|_| publisher.abort(loan)).ok()?
@@ -355,7 +355,7 @@ impl PublisherCore {
                     .map_err(Refusal::Shut)
             }
             Engine::Shared(publisher) => publisher
-                .lend()
+                .lend(self)
                 .map(Lent::Chunk)
                 .map_err(|refusal| self.loan_refused(refusal)),
         }
@@ -464,6 +464,7 @@ impl PublisherCore {
             LoanRefusal::Limit => Refusal::Final(PublishError::LoanLimit {
                 loans: self.shape.loans,
             }),
+            LoanRefusal::Space => Refusal::Shut(Shut::Space),
             LoanRefusal::Pins { cell } => Refusal::Shut(Shut::Pins { cell }),
             LoanRefusal::Corrupted => Refusal::Final(PublishError::Corrupted { sequence: 0 }),
         }

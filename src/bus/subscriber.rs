@@ -187,6 +187,12 @@ impl<T: Payload + ?Sized> Subscriber<T> {
         self.core.cursor()
     }
 
+    /// Messages that publishers leave alone for it: a lossy subscriber keeps those of its last poll
+    /// until it polls or waits again.
+    pub fn held(&self) -> u32 {
+        self.core.held()
+    }
+
     /// Messages that are published and not read yet, at some moment during the call.
     pub fn lag(&self) -> u64 {
         self.core.lag()

@@ -155,6 +155,10 @@ impl SubscriberCore {
         self.cursor.next().0
     }
 
+    pub(super) fn held(&self) -> u32 {
+        self.cursor.held()
+    }
+
     pub(super) fn lag(&self) -> u64 {
         find_tail(&self.ring).since(self.cursor.next())
     }

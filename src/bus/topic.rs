@@ -66,6 +66,12 @@ impl<T: Payload + ?Sized> Topic<T> {
         info::describe(&self.shared)
     }
 
+    /// Whether the topic was removed since it was opened. Its handles go on among themselves;
+    /// whoever opens the name finds nothing, or another topic.
+    pub fn is_removed(&self) -> bool {
+        self.shared.ring.segment().is_unlinked()
+    }
+
     /// Becomes a publisher: the only one, if the topic is exclusive.
     ///
     /// It takes over where a predecessor that died stopped: what that one did not commit was never

@@ -50,12 +50,15 @@ use crate::segment::{
     Access, Draft, OpenFile, PublishDraftError, Rights, Segment, SegmentError, random_id,
 };
 
-pub(crate) use self::{
-    directory::BusDirectory, lease::Participant, owner::OwnerId, watch::DirectoryWatch,
-};
 pub use self::{
     directory::DirectoryError,
     name::{BusName, NameError, TopicName},
+};
+pub(crate) use self::{
+    directory::{BusDirectory, list_buses},
+    lease::Participant,
+    owner::OwnerId,
+    watch::DirectoryWatch,
 };
 
 /// One process's view of a bus's participants, and its own place among them once it has joined.

@@ -14,7 +14,7 @@ pub(crate) struct OwnerId(u64);
 
 impl OwnerId {
     /// Set in a shared word by the one who takes back what the dead owner named in it had.
-    pub(crate) const REAPING: u64 = 1 << 63;
+    pub(crate) const REAPING: u64 = crate::ring::layout::REAPING;
 
     /// Slots that can be named.
     pub(super) const SLOTS_MAX: u32 = SLOT_MASK as u32;

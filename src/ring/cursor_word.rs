@@ -40,6 +40,9 @@ impl CursorWord {
     /// The most messages that one subscriber can hold at once.
     pub(crate) const PINS_MAX: u32 = (1 << 13) - 1;
 
+    /// As many as an entry of a chunk list has room for.
+    pub(crate) const SEQUENCE_BITS_KEPT: u32 = 40;
+
     const SEQUENCE_SHIFT: u32 = 16;
     const PINS_SHIFT: u32 = 3;
 
@@ -93,10 +96,12 @@ impl CursorWord {
         seq.0.wrapping_sub(self.0 >> Self::SEQUENCE_SHIFT) & (capacity_slots - 1)
     }
 
-    /// Whether the subscriber holds the message whose sequence is `seq` modulo 2^48.
+    /// Whether the subscriber may hold message `seq`, of which only the lower
+    /// [`SEQUENCE_BITS_KEPT`](Self::SEQUENCE_BITS_KEPT) bits count: it says `true` for what is held,
+    /// however long ago it was published, and for what lies a multiple of 2^40 away from that.
     pub(crate) const fn holds(self, seq: Sequence) -> bool {
-        let offset = (seq.0 << Self::SEQUENCE_SHIFT).wrapping_sub(self.0 & !0xffff);
-        offset >> Self::SEQUENCE_SHIFT < self.pins() as u64
+        let offset = seq.0.wrapping_sub(self.0 >> Self::SEQUENCE_SHIFT);
+        offset & ((1 << Self::SEQUENCE_BITS_KEPT) - 1) < self.pins() as u64
     }
 
     const fn code(state: CursorState) -> u64 {

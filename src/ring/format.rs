@@ -19,15 +19,22 @@ pub(crate) fn format(ring: &RingView) {
         let stamp = geometry.stamps.stamp_before(seq, chunk);
         ring.stamp(seq).store(stamp, Ordering::Relaxed);
     }
-    let per_publisher = geometry.shape.chunks_per_publisher() as u32;
+    // "Last held" a lap before the first message: nobody can hold that.
+    let before = Sequence(first.0.wrapping_sub(geometry.shape.capacity_slots));
+    let mut chunk = 1 + geometry.shape.capacity_slots as u32;
+    let mut next_entry = || {
+        let entry = Entry::new(chunk, before);
+        chunk += 1;
+        entry.0
+    };
     for record in 0..geometry.shape.max_publishers {
-        for index in 0..per_publisher {
-            let chunk = 1 + geometry.shape.capacity_slots as u32 + record * per_publisher + index;
-            // "Last held" a lap before the first message: nobody can hold that.
-            let before = first.0.wrapping_sub(geometry.shape.capacity_slots);
-            let entry = Entry::new(chunk, Sequence(before));
-            ring.list_entry(record, index)
-                .store(entry.0, Ordering::Relaxed);
+        for index in 0..geometry.shape.chunks_per_publisher() as u32 {
+            let entry = ring.list_entry(record, index);
+            entry.store(next_entry(), Ordering::Relaxed);
         }
+    }
+    for index in 0..geometry.shape.spare_chunks() as u32 {
+        let spare = ring.spare(index);
+        spare.entry.store(next_entry(), Ordering::Relaxed);
     }
 }

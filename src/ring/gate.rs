@@ -2,7 +2,7 @@
 
 use super::{
     cursor_word::{CursorState, CursorWord},
-    layout::Cell,
+    layout::{Cell, REAPING},
     sequence::Sequence,
     view::{CellsView, RingView},
 };
@@ -23,7 +23,8 @@ pub(crate) struct Clearance {
 /// Raises the ring's limit to `want` and looks at every cursor: what may be written from `seq` on.
 ///
 /// Overtakes each lossy subscriber that is in the way. `want` is more than `seq` and at most a lap
-/// after the tail.
+/// after the tail. If a reliable subscriber keeps even `seq` from being written, then nothing is
+/// raised, and nobody overtaken: what nothing replaces stays there to be read.
 #[cold]
 pub(crate) fn raise(
     ring: &RingView,
@@ -31,6 +32,10 @@ pub(crate) fn raise(
     seq: Sequence,
     want: Sequence,
 ) -> Clearance {
+    let capacity = ring.geometry().shape.capacity_slots;
+    if let Some(shut) = refusal(cells, seq, capacity) {
+        return shut;
+    }
     // AcqRel: edge LIMIT, pairs with the Acquire loads in `tail`; whoever reads the limit finds
     // the tail within a lap of it.
     ring.limit().fetch_max(want.0, Ordering::AcqRel);
@@ -39,7 +44,6 @@ pub(crate) fn raise(
     // after the limit for an observer.
     fence(Ordering::SeqCst);
 
-    let capacity = ring.geometry().shape.capacity_slots;
     let mut clearance = Clearance {
         until: want,
         slowest: None,
@@ -68,15 +72,33 @@ pub(crate) fn raise(
     clearance
 }
 
+/// What the slowest reliable subscriber allows, if that is less than to write `seq`.
+fn refusal(cells: &CellsView, seq: Sequence, capacity: u64) -> Option<Clearance> {
+    let mut refusal = None;
+    let mut least = seq.plus(1);
+    for (index, cell) in cells.used(cells.cells_used().load(Ordering::Acquire)) {
+        let word = cursor_of(cell);
+        let until = word.sequence(seq).plus(capacity);
+        let is_reliable = matches!(word.state(), CursorState::Reliable | CursorState::Evictable);
+        if is_reliable && until < least {
+            least = until;
+            refusal = Some(Clearance {
+                until,
+                slowest: Some(index),
+                pinned: None,
+            });
+        }
+    }
+    refusal
+}
+
 /// Whether any overtaken or evicted subscriber still holds message `seq`; and who.
 #[cold]
 pub(crate) fn holder(cells: &CellsView, seq: Sequence) -> Option<u32> {
     let used = cells.cells_used().load(Ordering::Acquire);
-    // Acquire: edge RELEASE, pairs with the release of a pin in `cursor`; what it read is read.
-    let word = |cell: &Cell| CursorWord(cell.cursor.load(Ordering::Acquire));
     cells
         .used(used)
-        .find(|(_, cell)| word(cell).holds(seq))
+        .find(|(_, cell)| cursor_of(cell).holds(seq))
         .map(|(index, _)| index)
 }
 
@@ -97,9 +119,7 @@ pub(crate) fn evict(cell: &Cell, seen: CursorWord) -> bool {
 
 /// The cell's word after a lossy subscriber that holds back `want` was marked as overtaken.
 fn overtake_if_in_the_way(cell: &Cell, seq: Sequence, want: Sequence, capacity: u64) -> CursorWord {
-    // Acquire: edge RELEASE, pairs with the Release stores and swaps of `Cursor`; its reads of
-    // everything before its cursor happened before the publisher's writes.
-    let mut word = CursorWord(cell.cursor.load(Ordering::Acquire));
+    let mut word = cursor_of(cell);
     // A subscriber that moves is soon out of the way; each round here is one move of its.
     while word.state() == CursorState::Lossy && word.sequence(seq).plus(capacity) < want {
         let overtaken = word.with_state(CursorState::Overtaken);
@@ -114,6 +134,19 @@ fn overtake_if_in_the_way(cell: &Cell, seq: Sequence, want: Sequence, capacity: 
         }
     }
     word
+}
+
+/// The cursor that publishers must heed.
+fn cursor_of(cell: &Cell) -> CursorWord {
+    // Acquire: edge RELEASE, pairs with the Release stores and swaps of `Cursor`; its reads of
+    // everything before its cursor happened before the publisher's writes.
+    let word = CursorWord(cell.cursor.load(Ordering::Acquire));
+    // Relaxed: edge JOIN covers the owner like the cursor. One who joined through the cell before a
+    // publisher's fence is seen as its owner; for one who joins later, the limit is enough.
+    match cell.owner.load(Ordering::Relaxed) & REAPING {
+        0 => word,
+        _ => CursorWord::DETACHED,
+    }
 }
 
 /// The first sequence from `seq` on that belongs into the slot of a message which `word` pins.

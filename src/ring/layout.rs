@@ -7,6 +7,7 @@
 //!   ..           Control             4 KiB: limit | publishers_used
 //!   ..           PublisherRecord     128 B each, max_publishers of them
 //!   ..           chunk lists         8 B x (loans + 1) for each publisher; shared topics only
+//!   ..           Spare               16 B for each spare chunk; shared topics only
 //!   page         slots               exclusive: a block each; shared: a stamp each, 64 B apart
 //!   page         chunks              blocks: the spares of an exclusive topic, or all of a shared one
 //!
@@ -179,6 +180,7 @@ pub(crate) struct Geometry {
     pub(crate) control: u64,
     pub(crate) records: u64,
     pub(crate) chunk_lists: u64,
+    pub(crate) spares: u64,
     pub(crate) slots_offset: u64,
     pub(crate) chunks_offset: u64,
     pub(crate) ring_bytes: u64,
@@ -307,6 +309,15 @@ impl Shape {
         u64::from(self.max_subscribers) * u64::from(self.pins)
     }
 
+    /// Chunks that the publishers of a shared topic exchange for held ones: one for each pin and,
+    /// as a publisher may stop in the middle of an exchange, one for each publisher.
+    pub(crate) fn spare_chunks(&self) -> u64 {
+        match self.mode {
+            PublisherMode::Exclusive => 0,
+            PublisherMode::Shared => self.pins_in_all() + u64::from(self.max_publishers),
+        }
+    }
+
     /// Chunks outside of the slots.
     ///
     /// A slot whose own block is held goes on in a spare chunk, and a message in a spare chunk may
@@ -319,7 +330,7 @@ impl Shape {
             PublisherMode::Exclusive => self.capacity_slots + self.pins_in_all(),
             PublisherMode::Shared => {
                 let lists = u64::from(self.max_publishers) * self.chunks_per_publisher();
-                self.capacity_slots + lists
+                self.capacity_slots + lists + self.spare_chunks()
             }
         }
     }
@@ -347,8 +358,10 @@ impl Geometry {
         let records = control + PAGE;
         let publishers = u64::from(shape.max_publishers);
         let chunk_lists = records + publishers * size_of::<PublisherRecord>() as u64;
-        let lists_end = chunk_lists + publishers * shape.chunks_per_publisher() * 8;
-        let slots_offset = lists_end.next_multiple_of(PAGE);
+        let lists_bytes = publishers * shape.chunks_per_publisher() * 8;
+        let spares = (chunk_lists + lists_bytes).next_multiple_of(size_of::<Spare>() as u64);
+        let spares_end = spares + shape.spare_chunks() * size_of::<Spare>() as u64;
+        let slots_offset = spares_end.next_multiple_of(PAGE);
         let slots_end = slots_offset + shape.capacity_slots * slot_stride;
         let chunks_offset = slots_end.next_multiple_of(PAGE);
         let ring_bytes = (chunks_offset + chunks * block_stride).next_multiple_of(PAGE);
@@ -371,6 +384,7 @@ impl Geometry {
             control,
             records,
             chunk_lists,
+            spares,
             slots_offset,
             chunks_offset,
             ring_bytes,
@@ -460,6 +474,16 @@ pub(crate) struct PublisherRecord {
     pub(crate) evicted: AtomicU64,
 }
 
+/// A spare chunk of a shared topic, which any publisher may exchange for one that is held.
+#[repr(C, align(16))]
+#[derive(Debug)]
+pub(crate) struct Spare {
+    /// One more than the index of the publisher that is exchanging it; 0: nobody.
+    pub(crate) taker: AtomicU64,
+    /// The chunk ([`Entry`](super::chunk_list::Entry)).
+    pub(crate) entry: AtomicU64,
+}
+
 /// The words of the cursors segment that concern everybody.
 #[repr(C)]
 #[derive(Debug)]
@@ -471,6 +495,10 @@ pub(crate) struct CursorsControl {
     /// Where publishers sleep until a subscriber moves on.
     pub(crate) departures: CachePadded<AtomicU32>,
 }
+
+/// Set in a cell's owner word while the cell is taken back from a dead subscriber: its cursor then
+/// stands for nobody. So one who is stopped while taking it back holds up nobody either.
+pub(crate) const REAPING: u64 = 1 << 63;
 
 /// One subscriber of a topic.
 #[repr(C, align(128))]
@@ -495,6 +523,8 @@ unsafe impl Shared for Control {}
 // SAFETY: as above.
 unsafe impl Shared for PublisherRecord {}
 // SAFETY: as above.
+unsafe impl Shared for Spare {}
+// SAFETY: as above.
 unsafe impl Shared for CursorsControl {}
 // SAFETY: as above.
 unsafe impl Shared for Cell {}
@@ -510,6 +540,8 @@ const _: () = {
     assert!(offset_of!(PublisherRecord, intent) == 8);
     assert!(offset_of!(PublisherRecord, displaced) == 16);
     assert!(offset_of!(PublisherRecord, evicted) == 56);
+    assert!(size_of::<Spare>() == 16);
+    assert!(offset_of!(Spare, entry) == 8);
     assert!(size_of::<Cell>() == 128);
     assert!(offset_of!(Cell, cursor) == 0);
     assert!(offset_of!(Cell, owner) == 8);

@@ -6,16 +6,17 @@
 //! go on. The swap pays for itself with the chunk of the message it displaces.
 
 use super::{
-    chunk_list::{self, Entry, Intent},
+    chunk_list::{self, Entry, Intent, NoSpare},
+    crash_point::crash_point,
     gate,
     layout::PublisherRecord,
     place::Place,
-    publish::Shut,
+    publish::{Reserve, Shut},
     sequence::{Sequence, Slot},
     tail::find_tail,
     view::{CellsView, RingView},
 };
-use crate::sync::{Ordering, load_acquire};
+use crate::sync::{Ordering, fence, load_acquire};
 
 /// How often one commit tries a slot; each try but the last was lost to another publisher's
 /// success, so only a damaged ring gets there.
@@ -43,8 +44,11 @@ pub(crate) enum CommitRefusal {
 pub(crate) enum LoanRefusal {
     /// All chunks but the one kept for publishing are on loan.
     Limit,
-    /// Every chunk left is still held by an overtaken subscriber, such as the one in this cell.
+    /// Every chunk left, and every spare, is still held by an overtaken subscriber, such as the one
+    /// in this cell.
     Pins { cell: u32 },
+    /// A spare chunk could not be reserved: the file system is full.
+    Space,
     /// The publisher's chunk list is damaged.
     Corrupted,
 }
@@ -64,6 +68,8 @@ pub(crate) struct SharedPublisher<'m> {
     free: FreeEntries,
     /// Whether the last look found a passed subscriber that still holds something.
     pins_seen: bool,
+    /// Where the last spare chunk was found.
+    last_spare: u32,
 }
 
 impl ChunkLoan {
@@ -81,6 +87,9 @@ impl<'m> SharedPublisher<'m> {
             .fetch_max(u64::from(index) + 1, Ordering::AcqRel);
         let next = find_tail(&ring);
         chunk_list::recover(&ring, index, next);
+        // Edge OBSERVE: this publisher writes into chunks that the record's former holders won,
+        // after their raising of the limit; an observer that sees the one must see the other.
+        fence(Ordering::Release);
         Self {
             ring,
             cells,
@@ -90,6 +99,7 @@ impl<'m> SharedPublisher<'m> {
             limit: next,
             free: FreeEntries::all(ring.geometry().shape.chunks_per_publisher() as u32),
             pins_seen: true,
+            last_spare: index,
         }
     }
 
@@ -101,22 +111,27 @@ impl<'m> SharedPublisher<'m> {
 
     /// Lends a chunk to write a message into.
     #[inline]
-    pub(crate) fn lend(&mut self) -> Result<ChunkLoan, LoanRefusal> {
-        let mut holder = None;
+    pub(crate) fn lend(&mut self, reserve: &dyn Reserve) -> Result<ChunkLoan, LoanRefusal> {
+        let mut refusal = LoanRefusal::Limit;
         for _ in 0..self.free.len() {
             let Some(entry) = self.free.pop() else { break };
             // Relaxed: only this publisher writes its list.
-            let named = Entry(
-                self.ring
-                    .list_entry(self.index, entry)
-                    .load(Ordering::Relaxed),
-            );
-            if self.pins_seen {
-                holder = gate::holder(&self.cells, named.sequence(self.next));
-                if holder.is_some() {
-                    self.free.push(entry);
-                    continue;
-                }
+            let listed = self.ring.list_entry(self.index, entry);
+            let mut named = Entry(listed.load(Ordering::Relaxed));
+            if self.pins_seen
+                && let Some(cell) = gate::holder(&self.cells, named.last())
+            {
+                named = match self.exchange(entry, reserve) {
+                    Ok(spare) => spare,
+                    Err(no_spare) => {
+                        self.free.push(entry);
+                        refusal = match no_spare {
+                            NoSpare::InUse => LoanRefusal::Pins { cell },
+                            NoSpare::Space => LoanRefusal::Space,
+                        };
+                        continue;
+                    }
+                };
             }
             let geometry = self.ring.geometry();
             let Some(place) = Place::checked(geometry, self.next, named.chunk()) else {
@@ -124,7 +139,7 @@ impl<'m> SharedPublisher<'m> {
             };
             return Ok(ChunkLoan { entry, place });
         }
-        Err(holder.map_or(LoanRefusal::Limit, |cell| LoanRefusal::Pins { cell }))
+        Err(refusal)
     }
 
     /// Takes a chunk back unpublished.
@@ -155,6 +170,12 @@ impl<'m> SharedPublisher<'m> {
         Err(CommitRefusal::Corrupted { seq: self.next })
     }
 
+    #[cold]
+    fn exchange(&mut self, entry: u32, reserve: &dyn Reserve) -> Result<Entry, NoSpare> {
+        let (ring, cells, from) = (&self.ring, &self.cells, &mut self.last_spare);
+        chunk_list::exchange(ring, cells, self.index, entry, from, reserve)
+    }
+
     /// The swap of steps 1-5 in `chunk_list`; `false` if another publisher was first.
     #[inline(always)]
     fn swap(&mut self, seq: Sequence, stamp: u64, loan: ChunkLoan) -> Result<bool, CommitRefusal> {
@@ -167,10 +188,12 @@ impl<'m> SharedPublisher<'m> {
         let displaced = Entry::new(displaced, Sequence(seq.0.wrapping_sub(capacity)));
         let record = self.record;
         record.displaced.store(displaced.0, Ordering::Relaxed);
+        crash_point();
         // Release: edge INTENT, pairs with the Acquire in `chunk_list`.
         record
             .intent
             .store(Intent::new(seq, loan.entry).0, Ordering::Release);
+        crash_point();
         // Release: edge COMMIT, publishes the block, and the intent above to whoever displaces it.
         // Acquire: edge DISPLACE, the former publisher's use of the displaced chunk is over.
         let won = self
@@ -183,10 +206,12 @@ impl<'m> SharedPublisher<'m> {
                 Ordering::Relaxed,
             )
             .is_ok();
+        crash_point();
         if won {
             let entry = self.ring.list_entry(self.index, loan.entry);
             // Release: edge INTENT, a list is read by its next owner only.
             entry.store(displaced.0, Ordering::Release);
+            crash_point();
             record.intent.store(Intent::NONE.0, Ordering::Release);
             self.free.push(loan.entry);
         }
@@ -198,14 +223,14 @@ impl<'m> SharedPublisher<'m> {
     fn look(&mut self, seq: Sequence) -> Result<(), CommitRefusal> {
         let want = seq.plus(self.ring.geometry().quantum());
         let clearance = gate::raise(&self.ring, &self.cells, seq, want);
-        chunk_list::mark_won(&self.ring, self.index, want);
-        // A passed subscriber's messages may leave the ring: their chunks wait in the lists.
-        self.pins_seen = clearance.pinned.is_some();
-        self.limit = clearance.until;
         if clearance.until <= seq {
             let cell = clearance.slowest.unwrap_or(0);
             return Err(CommitRefusal::Shut(Shut::Gate { cell }));
         }
+        chunk_list::mark_won(&self.ring, self.index, want);
+        // A passed subscriber's messages may leave the ring: their chunks wait in the lists.
+        self.pins_seen = clearance.pinned.is_some();
+        self.limit = clearance.until;
         Ok(())
     }
 }

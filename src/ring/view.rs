@@ -6,7 +6,7 @@
 use std::{marker::PhantomData, ptr::NonNull};
 
 use super::{
-    layout::{Cell, Control, CursorsControl, Geometry, PublisherRecord},
+    layout::{Cell, Control, CursorsControl, Geometry, PublisherRecord, Spare},
     place::Place,
     sequence::Sequence,
 };
@@ -104,8 +104,16 @@ impl<'m> RingView<'m> {
         unsafe { self.word(self.geometry.chunk_lists + entry * 8) }
     }
 
-    /// The first word of spare chunk `chunk` (from 1): one more than the last sequence written
-    /// into it. It must have been reserved.
+    /// Spare chunk `index` (from 0) of a shared topic.
+    pub(crate) fn spare(&self, index: u32) -> &'m Spare {
+        assert!(u64::from(index) < self.geometry.shape.spare_chunks());
+        let offset = self.geometry.spares + u64::from(index) * size_of::<Spare>() as u64;
+        // SAFETY: `index` is in range, and `spares` is a multiple of their size.
+        unsafe { self.at(Offset::new(offset)) }
+    }
+
+    /// The first word of spare chunk `chunk` (from 1) of an exclusive topic: one more than the last
+    /// sequence written into it. It must have been reserved.
     pub(crate) fn spare_word(&self, chunk: u32) -> &'m AtomicU64 {
         assert!(chunk >= 1 && u64::from(chunk) <= self.geometry.chunks);
         // SAFETY: the chunk is in range, and starts with a word.

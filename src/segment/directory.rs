@@ -1,4 +1,4 @@
-//! Directories made with exactly the rights asked for.
+//! Directories made with exactly the rights asked for, and names removed.
 
 use std::{
     fs,
@@ -31,6 +31,14 @@ pub(crate) fn create_directory(path: &Path, access: Access) -> Result<(), Segmen
 /// True for a directory that belongs to the user `uid`; a symbolic link is none.
 pub(crate) fn is_directory_of(path: &Path, uid: u32) -> io::Result<bool> {
     os::is_directory_of(path, uid)
+}
+
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), SegmentError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(SegmentError::os("remove", path, e)),
+        _ => Ok(()),
+    }
 }
 
 /// True where a name was not given because there is something under it.

@@ -70,6 +70,7 @@ impl Draft {
                 .all(|range| range.start <= range.end && range.end <= len)
         );
         extend(&file, len)?;
+        check_room(&file, reserved)?;
         reserve(&file, reserved)?;
         file.with("set the group and mode of", |file| {
             os::set_access(file, access)
@@ -86,11 +87,6 @@ impl Draft {
     /// The first byte, on a page; writable until the draft is published or dropped.
     pub(crate) fn base(&self) -> NonNull<u8> {
         self.map.base()
-    }
-
-    /// Bytes in the file, all of them mapped.
-    pub(crate) fn len(&self) -> usize {
-        self.map.len()
     }
 
     /// Copies bytes into the file, and so into the mapping.
@@ -145,13 +141,33 @@ pub(super) fn reserve(file: &OwnFile, ranges: &[Range<u64>]) -> Result<(), Segme
         os::reserve(file.get()?, range.clone()).map_err(|e| match e.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => SegmentError::NoSpace {
                 path: file.path().to_owned(),
-                needed_bytes: ranges.iter().map(|range| range.end - range.start).sum(),
+                needed_bytes: total_bytes(ranges),
                 available_bytes,
             },
             _ => SegmentError::os("reserve memory for", file.path(), e),
         })?;
     }
     Ok(())
+}
+
+/// Refuses what cannot fit before any of it is taken: other users of a nearly full file system, and
+/// of the memory behind it, would feel the attempt.
+fn check_room(file: &OwnFile, ranges: &[Range<u64>]) -> Result<(), SegmentError> {
+    let available_bytes = file.with("inspect the file system of", os::available_bytes)?;
+    let needed_bytes = total_bytes(ranges);
+    if needed_bytes > available_bytes {
+        let path = file.path().to_owned();
+        return Err(SegmentError::NoSpace {
+            path,
+            needed_bytes,
+            available_bytes,
+        });
+    }
+    Ok(())
+}
+
+fn total_bytes(ranges: &[Range<u64>]) -> u64 {
+    ranges.iter().map(|range| range.end - range.start).sum()
 }
 
 /// Gives a file its length, unless the kernel would kill the process for it.

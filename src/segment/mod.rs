@@ -37,9 +37,7 @@ mod own_file;
 mod tests;
 
 use std::{
-    fs,
     hash::{BuildHasher, RandomState},
-    io::ErrorKind,
     path::Path,
     process,
     ptr::NonNull,
@@ -49,14 +47,17 @@ use std::{
 
 use linux as os;
 
-use self::{os::Mapping, own_file::OwnFile};
+use self::{
+    os::{Mapping, fork},
+    own_file::OwnFile,
+};
 use crate::shared::{Offset, Shared};
 
 pub(crate) use self::{
     access::Access,
-    directory::{create_directory, is_directory_of},
+    directory::{create_directory, is_directory_of, remove},
     draft::Draft,
-    os::fork::{self, generation},
+    os::fork::generation,
 };
 pub use self::{
     access::Rights,
@@ -97,19 +98,9 @@ impl Segment {
         self.map.base()
     }
 
-    /// Mapped bytes.
-    pub(crate) fn len(&self) -> usize {
-        self.map.len()
-    }
-
     /// The file's name when it was opened or published.
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
-    }
-
-    /// What the mapping allows.
-    pub(crate) fn rights(&self) -> Rights {
-        self.rights
     }
 
     /// `len` values that begin at `first`, or `None` where they would reach past the end, or where
@@ -136,6 +127,12 @@ impl Segment {
     pub(crate) fn is_unlinked(&self) -> bool {
         let status = self.file.with("inspect", os::status);
         status.is_ok_and(|status| status.names == 0)
+    }
+
+    /// Bytes of memory that the file takes: less than its length where it is sparse.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let status = self.file.with("inspect", os::status);
+        status.map_or(0, |status| status.memory_bytes)
     }
 
     /// Takes the lock on one byte. No other open file gets it before this segment is dropped, its
@@ -194,21 +191,6 @@ impl OpenFile {
         self.status.len
     }
 
-    /// The user who owns the file.
-    pub(crate) fn uid(&self) -> u32 {
-        self.status.uid
-    }
-
-    /// The group of the file.
-    pub(crate) fn gid(&self) -> u32 {
-        self.status.gid
-    }
-
-    /// The permission bits of the file.
-    pub(crate) fn mode(&self) -> u32 {
-        self.status.mode
-    }
-
     /// Copies bytes out of the file; fewer than asked for where it ends.
     pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, SegmentError> {
         self.file
@@ -232,10 +214,8 @@ impl OpenFile {
 struct Status {
     is_regular: bool,
     len: u64,
-    uid: u32,
-    gid: u32,
-    mode: u32,
     names: u64,
+    memory_bytes: u64,
 }
 
 fn check_len(file: &OwnFile, need_bytes: u64) -> Result<(), SegmentError> {
@@ -249,14 +229,6 @@ fn check_len(file: &OwnFile, need_bytes: u64) -> Result<(), SegmentError> {
         });
     }
     Ok(())
-}
-
-/// Removes a file, if it is there.
-pub(crate) fn remove(path: &Path) -> Result<(), SegmentError> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(SegmentError::os("remove", path, e)),
-        _ => Ok(()),
-    }
 }
 
 /// The user whose rights this process has.

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Rights, SegmentError, fork};
+use super::{Rights, SegmentError, fork, os};
 
 /// An open file, and what to call it in errors; a forked child does not have it.
 pub(super) struct OwnFile {
@@ -79,9 +79,13 @@ impl OwnFile {
 
 impl Drop for OwnFile {
     fn drop(&mut self) {
-        if !self.is_forked() {
-            // SAFETY: taken once: here, where `self` ends.
-            fork::close(unsafe { ManuallyDrop::take(&mut self.file) });
+        if self.is_forked() {
+            return;
         }
+        // Closing is not enough while a child that was forked a moment ago, or is about to exec, has
+        // not closed its copy yet.
+        let _ = os::unlock_all(&self.file);
+        // SAFETY: taken once: here, where `self` ends.
+        fork::close(unsafe { ManuallyDrop::take(&mut self.file) });
     }
 }

@@ -11,8 +11,7 @@ use std::{
 
 use crate::{
     registry::{
-        BusDirectory, BusName, DirectoryError, TopicName,
-        directory::{check_owner, list_buses},
+        BusDirectory, BusName, DirectoryError, TopicName, directory::check_owner, list_buses,
     },
     segment::{Access, effective_user},
     testing::{Actor, PRIVATE, Scratch, say},

@@ -4,6 +4,10 @@
 #[cfg(not(ringbus_loom))]
 mod cursor;
 #[cfg(not(ringbus_loom))]
+mod gate;
+#[cfg(not(ringbus_loom))]
 pub(crate) mod heap;
 #[cfg(not(ringbus_loom))]
 mod publish;
+#[cfg(not(ringbus_loom))]
+mod publish_shared;

@@ -47,12 +47,13 @@ pub(in crate::segment) fn status(file: &File) -> io::Result<Status> {
     Ok(Status {
         is_regular: status.is_file(),
         len: status.len(),
-        uid: status.uid(),
-        gid: status.gid(),
-        mode: status.mode() & 0o7777,
         names: status.nlink(),
+        memory_bytes: status.blocks() * BLOCK_BYTES,
     })
 }
+
+/// The unit of `st_blocks`, whatever the file system's own.
+const BLOCK_BYTES: u64 = 512;
 
 /// Copies bytes out of a file; fewer than asked for where it ends.
 pub(in crate::segment) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {

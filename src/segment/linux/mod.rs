@@ -13,7 +13,7 @@ pub(super) use self::{
         file_size_limit, is_directory_of, is_not_regular, is_out_of_files, link_unnamed, open,
         read_at, rename_new, reserve, set_access, set_directory_access, status, write_at,
     },
-    lock::{is_locked, try_lock, unlock},
+    lock::{is_locked, try_lock, unlock, unlock_all},
     mapping::Mapping,
 };
 

@@ -1,6 +1,11 @@
 //! Locks on single bytes.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+};
 
 use crate::{
     segment::{Draft, Rights, Segment, SegmentError},
@@ -60,6 +65,31 @@ fn a_lock_ends_by_unlock_and_by_drop() {
     assert!(second.try_lock(7).unwrap());
     drop(first);
     assert!(second.try_lock(8).unwrap());
+}
+
+#[test]
+fn no_fork_delays_the_end_of_a_lock() {
+    let scratch = Scratch::new();
+    let path = scratch.join("a");
+    make(&path);
+    let observer = open(&path);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                // A spawned child has copies of all files until its exec.
+                Command::new("true").status().unwrap();
+            }
+        });
+        let ended = (0..2000).all(|_| {
+            let segment = open(&path);
+            let locked = segment.try_lock(7).unwrap();
+            drop(segment);
+            locked && !observer.is_locked(7).unwrap()
+        });
+        done.store(true, Relaxed);
+        assert!(ended);
+    });
 }
 
 #[test]

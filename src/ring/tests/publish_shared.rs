@@ -1,0 +1,219 @@
+//! Shared publishers, step by step.
+
+use super::heap::{AllReserved, HeapTopic, assert_chunks_conserved, publish_shared, read, shared};
+use crate::{
+    ring::{
+        chunk_list::Entry,
+        crash_point::testing::vanishing_at,
+        cursor::{Cursor, Delivery, Interruption},
+        cursor_word::{CursorState, CursorWord},
+        layout::Shape,
+        publish::Reserve,
+        publish_shared::LoanRefusal,
+        sequence::Sequence,
+        view::RingView,
+    },
+    sync::Ordering,
+};
+
+#[test]
+fn chunk_stays_held_however_many_messages_later() {
+    let held = Sequence(7);
+    let shape = Shape {
+        first_sequence: held.0 + (1 << 40),
+        ..shared(2)
+    };
+    let topic = HeapTopic::new(shape);
+    let (ring, mut publisher) = (topic.ring(), topic.shared(0));
+    let listed = [0, 1].map(|index| {
+        let entry = ring.list_entry(0, index);
+        let chunk = Entry(entry.load(Ordering::Relaxed)).chunk();
+        entry.store(Entry::new(chunk, held).0, Ordering::Relaxed);
+        chunk
+    });
+    topic.join(0, 0, Delivery::Lossy);
+    let word = CursorWord::new(held, 1, CursorState::Overtaken);
+    let cell = topic.cells().cell(0);
+    cell.cursor.store(word.0, Ordering::Relaxed);
+
+    let loan = publisher.lend(&AllReserved).unwrap();
+    assert!(!listed.contains(&loan.place().chunk()));
+}
+
+#[test]
+fn subscribers_that_stop_with_messages_in_hand_hold_up_nobody() {
+    for capacity in [1, 2, 4, 8] {
+        let topic = HeapTopic::new(shared(capacity));
+        let ring = topic.ring();
+        let mut publishers = [topic.shared(0), topic.shared(1)];
+        let mut subscribers = [0, 1].map(|index| topic.join(index, 0, Delivery::Lossy));
+        let mut next = 0;
+        let mut publish = |count: u64| {
+            for _ in 0..count {
+                let publisher = &mut publishers[next as usize / 3 % 2];
+                assert_eq!(publish_shared(publisher, &ring, next), Ok(next));
+                next += 1;
+            }
+        };
+        for subscriber in &mut subscribers {
+            publish(capacity);
+            while subscriber.take(2).is_err() {}
+        }
+        publish(20 * capacity);
+        for subscriber in &subscribers {
+            assert_eq!(u64::from(subscriber.held()), 2.min(capacity));
+            assert_held_is_whole(&ring, subscriber);
+        }
+        assert_chunks_conserved(&ring);
+    }
+}
+
+#[test]
+fn subscriber_that_is_overtaken_at_every_message_holds_up_nobody() {
+    for (capacity, pins, loans) in [(1, 1, 1), (2, 1, 2), (4, 4, 1), (8, 2, 1), (16, 3, 3)] {
+        let shape = Shape {
+            max_subscribers: 1,
+            max_publishers: 1,
+            pins,
+            loans,
+            ..shared(capacity)
+        };
+        let topic = HeapTopic::new(shape);
+        let (ring, mut publisher) = (topic.ring(), topic.shared(0));
+        let mut subscriber = topic.join(0, 0, Delivery::Lossy);
+        for seq in 0..8 * capacity {
+            assert_eq!(publish_shared(&mut publisher, &ring, seq), Ok(seq));
+            while let Err(Interruption::Lagged { .. }) = subscriber.take(pins) {}
+            assert_held_is_whole(&ring, &subscriber);
+        }
+        for seq in 8 * capacity..12 * capacity {
+            assert_eq!(publish_shared(&mut publisher, &ring, seq), Ok(seq));
+            assert_held_is_whole(&ring, &subscriber);
+        }
+        assert_chunks_conserved(&ring);
+    }
+}
+
+#[test]
+fn publisher_without_space_for_a_spare_chunk_says_so() {
+    struct Nothing;
+    impl Reserve for Nothing {
+        fn reserve(&self, _chunk: u32) -> bool {
+            false
+        }
+    }
+    let topic = HeapTopic::new(shared(2));
+    let (ring, mut publisher) = (topic.ring(), topic.shared(0));
+    let mut subscriber = topic.join(0, 0, Delivery::Lossy);
+    for seq in 0..2 {
+        publish_shared(&mut publisher, &ring, seq).unwrap();
+    }
+    assert_eq!(subscriber.take(2).unwrap().unwrap().len, 2);
+    for seq in 2..4 {
+        publish_shared(&mut publisher, &ring, seq).unwrap();
+    }
+    assert_eq!(publisher.lend(&Nothing), Err(LoanRefusal::Space));
+    assert!(subscriber.release_pins());
+    assert!(publisher.lend(&Nothing).is_ok());
+}
+
+#[test]
+fn all_chunks_of_a_list_can_be_lent_at_once_and_no_more() {
+    let topic = HeapTopic::new(shared(4));
+    let (ring, mut publisher) = (topic.ring(), topic.shared(1));
+    let loans = [0, 1].map(|_| publisher.lend(&AllReserved).unwrap());
+    assert_eq!(publisher.lend(&AllReserved), Err(LoanRefusal::Limit));
+    assert_eq!(publisher.commit(loans[1]), Ok(Sequence(0)));
+    publisher.abort(loans[0]);
+    for seq in 1..10 {
+        assert_eq!(publish_shared(&mut publisher, &ring, seq), Ok(seq));
+    }
+    assert_chunks_conserved(&ring);
+}
+
+/// Each message is published whole or not at all, in order, and no chunk is lost, wherever a
+/// publisher vanishes, and wherever the one that puts its list in order does.
+#[test]
+fn publisher_that_vanishes_at_any_step_leaves_a_whole_message_or_none() {
+    for scene in 0..SCENES {
+        let mut point = 0;
+        while vanish_and_recover(scene, point, None) {
+            let mut recovery_point = 0;
+            while vanish_and_recover(scene, point, Some(recovery_point)) {
+                recovery_point += 1;
+            }
+            point += 1;
+        }
+        let is_exchanging = scene / 3 % 2 == 1;
+        assert_eq!(point, if is_exchanging { 10 } else { 4 });
+    }
+}
+
+const SCENES: u64 = 24;
+
+/// `false` if there was no such crash point.
+fn vanish_and_recover(scene: u64, point: u32, recovery_point: Option<u32>) -> bool {
+    let capacity = [1, 2, 4][scene as usize % 3];
+    let is_holding = scene / 3 % 2 == 1;
+    let messages_between = [0, 1, capacity, 2 * capacity + 1][scene as usize / 6];
+
+    let topic = HeapTopic::new(shared(capacity));
+    let ring = topic.ring();
+    let (mut victim, mut survivor) = (topic.shared(0), topic.shared(1));
+    let mut subscriber = topic.join(0, 0, Delivery::Lossy);
+    let mut next = 0;
+    for _ in 0..capacity {
+        assert_eq!(publish_shared(&mut victim, &ring, next), Ok(next));
+        next += 1;
+    }
+    if is_holding {
+        // Held and displaced: the victim's next loan begins with an exchange.
+        assert_eq!(subscriber.take(2).map(|run| run.is_some()), Ok(true));
+        for _ in 0..2 {
+            assert_eq!(publish_shared(&mut victim, &ring, next), Ok(next));
+            next += 1;
+        }
+    }
+
+    let published = vanishing_at(point, || publish_shared(&mut victim, &ring, next));
+    let is_last_point = match published {
+        Some(done) => {
+            assert_eq!(done, Ok(next));
+            true
+        }
+        None => false,
+    };
+    let stamp = ring.stamp(Sequence(next)).load(Ordering::Relaxed);
+    let stamps = ring.geometry().stamps;
+    let is_there = stamps.read(stamp, Sequence(next)) != crate::ring::sequence::Slot::Empty;
+    next += u64::from(is_there);
+    for _ in 0..messages_between {
+        assert_eq!(publish_shared(&mut survivor, &ring, next), Ok(next));
+        next += 1;
+    }
+    assert_held_is_whole(&ring, &subscriber);
+
+    let mut is_last_recovery_point = false;
+    if let Some(point) = recovery_point {
+        is_last_recovery_point = vanishing_at(point, || topic.shared(0)).is_some();
+    }
+    let mut successor = topic.shared(0);
+    assert_chunks_conserved(&ring);
+    for _ in 0..3 * capacity {
+        for publisher in [&mut successor, &mut survivor] {
+            assert_eq!(publish_shared(publisher, &ring, next), Ok(next));
+            next += 1;
+        }
+        assert_held_is_whole(&ring, &subscriber);
+    }
+    assert_chunks_conserved(&ring);
+    !is_last_point && !is_last_recovery_point
+}
+
+fn assert_held_is_whole(ring: &RingView, subscriber: &Cursor) {
+    let next = subscriber.next().0;
+    for seq in next - u64::from(subscriber.held())..next {
+        let place = subscriber.place(Sequence(seq)).unwrap();
+        assert_eq!(read(ring, place), seq);
+    }
+}
