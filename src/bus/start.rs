@@ -32,6 +32,14 @@ pub enum Start {
     Time(Timestamp),
 }
 
+impl Start {
+    /// Whether it means one certain message, which is missed where it is no longer retained; the
+    /// others mean whatever is retained.
+    pub(super) fn is_exact(self) -> bool {
+        matches!(self, Self::Sequence(_))
+    }
+}
+
 /// Why there is no such start.
 pub(super) enum StartError {
     NotYet { asked: u64, next: u64 },

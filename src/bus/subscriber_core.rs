@@ -84,7 +84,10 @@ impl SubscriberCore {
                 .stall_timeout_ns
                 .store(timeout_ns, Ordering::Relaxed);
         }
-        let cursor = Cursor::join(ring, cells, index, start, joining.delivery, is_evictable);
+        let mut cursor = Cursor::join(ring, cells, index, start, joining.delivery, is_evictable);
+        if !joining.start.is_exact() {
+            cursor.pardon_start();
+        }
         let is_pinning = joining.delivery == Delivery::Lossy || is_evictable;
         let side = fence_side(&description);
         Ok(Self {
@@ -189,8 +192,11 @@ impl SubscriberCore {
         if self.is_forked() {
             return Err(PollError::Forked);
         }
-        let start = resolve(&self.ring, self.clock, start).map_err(PollError::from)?;
-        self.cursor.seek(start);
+        let first = resolve(&self.ring, self.clock, start).map_err(PollError::from)?;
+        self.cursor.seek(first);
+        if !start.is_exact() {
+            self.cursor.pardon_start();
+        }
         self.departures.notify();
         Ok(())
     }

@@ -226,6 +226,11 @@ impl<'m> Cursor<'m> {
         true
     }
 
+    /// Does not count what was overtaken while it joined or sought: nobody asked for those messages.
+    pub(crate) fn pardon_start(&mut self) {
+        self.missed_before_start = 0;
+    }
+
     /// Goes to `start`, forgetting everything in between; publishers may be told.
     pub(crate) fn seek(&mut self, start: Sequence) {
         self.lent = 0;
