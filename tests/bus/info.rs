@@ -132,7 +132,7 @@ fn properties_are_those_it_was_created_with() {
         assert_eq!((info.max_publishers, info.max_subscribers), (3, 7));
         assert_eq!((info.loans, info.pins), (5, 6));
         assert_eq!(info.payload_type.name, None);
-        assert!(info.segment_bytes >= 64 * 128);
+        assert!(info.memory_bytes >= 64 * 128);
     }
 }
 
