@@ -79,8 +79,8 @@ impl TopicBuilder<[u8]> {
 /// Options.
 impl<T: Payload + ?Sized> TopicBuilder<T> {
     /// Slots in the ring, a power of two from 1 to 2^30; 4096 by default. At least seven eighths of
-    /// the last so many messages are retained for those who join late or read slowly. 1 or 2 make a blackboard
-    /// of the latest value.
+    /// the last so many messages are retained for those who join late or read slowly. 1 or 2 make a
+    /// blackboard of the latest value.
     pub fn capacity(mut self, slots: usize) -> Self {
         self.options.capacity = Some(slots);
         self

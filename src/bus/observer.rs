@@ -18,8 +18,10 @@ use super::{
 };
 use crate::{
     ring::{
+        block::BlockHeader,
         observe::{CopyBuffer, Observation, ObserverCursor},
         place::Place,
+        sequence::Sequence,
         tail::find_tail,
         view::RingView,
     },
@@ -69,6 +71,8 @@ message_accessors!(Snapshot);
 /// from the first to the second of these.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(1));
 const SPINS_BEFORE_PAUSE: u32 = 2_000;
+/// How often reading the newest message gives way to a publisher that laps the ring meanwhile.
+const NEWEST_ROUNDS_MAX: u32 = 1 << 16;
 
 impl<T: Payload + ?Sized> Observer<T> {
     pub(super) fn new(topic: Arc<TopicShared>, start: Start) -> Result<Self, JoinError> {
@@ -98,30 +102,11 @@ impl<T: Payload + ?Sized> Observer<T> {
     /// [`PollError::Lagged`] when messages were overwritten before they could be copied; the next
     /// poll goes on with the oldest that is retained.
     pub fn poll(&mut self) -> Result<Option<Snapshot<'_, T>>, PollError> {
-        if self.generation != generation() {
-            return Err(PollError::Forked);
+        let copied = self.copy_next();
+        if let Err(PollError::Lagged { missed }) = copied {
+            self.lagged += missed;
         }
-        let (seq, header) = match self.cursor.observe(&mut self.buffer) {
-            Observation::Copied(seq, header) => (seq, header),
-            Observation::Empty => return Ok(None),
-            Observation::Lagged { missed } => {
-                self.lagged += missed;
-                return Err(PollError::Lagged { missed });
-            }
-            Observation::Corrupted { seq } => return Err(PollError::Corrupted { sequence: seq.0 }),
-        };
-        let payload = T::from_payload(self.buffer.payload());
-        let payload = payload.ok_or(PollError::Corrupted { sequence: seq.0 })?;
-        let head = Head {
-            header,
-            clock: self.clock,
-            is_lean: self.ring.geometry().shape.is_lean(),
-        };
-        Ok(Some(Snapshot {
-            place: Place::home(seq),
-            payload,
-            head,
-        }))
+        copied?.map(|copied| self.snapshot(copied)).transpose()
     }
 
     /// A copy of the newest message, unless it was read before; skips everything in between, which
@@ -129,16 +114,20 @@ impl<T: Payload + ?Sized> Observer<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`poll`](Self::poll).
+    /// Those of [`poll`](Self::poll), but never [`PollError::Lagged`].
     pub fn latest(&mut self) -> Result<Option<Snapshot<'_, T>>, PollError> {
-        if self.generation != generation() {
-            return Err(PollError::Forked);
+        for _ in 0..NEWEST_ROUNDS_MAX {
+            let newest = find_tail(&self.ring).minus(1);
+            if newest > self.cursor.next() {
+                self.cursor.seek(newest);
+            }
+            match self.copy_next() {
+                // Overwritten while it was copied: there is a newer one.
+                Err(PollError::Lagged { .. }) => {}
+                copied => return copied?.map(|copied| self.snapshot(copied)).transpose(),
+            }
         }
-        let newest = find_tail(&self.ring).minus(1);
-        if newest > self.cursor.next() {
-            self.cursor.seek(newest);
-        }
-        self.poll()
+        Ok(None)
     }
 
     /// Waits until there is something to poll; `false` after `timeout`. Looks again and again with
@@ -183,6 +172,37 @@ impl<T: Payload + ?Sized> Observer<T> {
     /// Messages missed since it was made, all in all.
     pub fn lagged(&self) -> u64 {
         self.lagged
+    }
+}
+
+impl<T: Payload + ?Sized> Observer<T> {
+    fn copy_next(&mut self) -> Result<Option<(Sequence, BlockHeader)>, PollError> {
+        if self.generation != generation() {
+            return Err(PollError::Forked);
+        }
+        match self.cursor.observe(&mut self.buffer) {
+            Observation::Copied(seq, header) => Ok(Some((seq, header))),
+            Observation::Empty => Ok(None),
+            Observation::Lagged { missed } => Err(PollError::Lagged { missed }),
+            Observation::Corrupted { seq } => Err(PollError::Corrupted { sequence: seq.0 }),
+        }
+    }
+
+    fn snapshot(
+        &self,
+        (seq, header): (Sequence, BlockHeader),
+    ) -> Result<Snapshot<'_, T>, PollError> {
+        let payload = T::from_payload(self.buffer.payload());
+        let head = Head {
+            header,
+            clock: self.clock,
+            is_lean: self.ring.geometry().shape.is_lean(),
+        };
+        Ok(Snapshot {
+            place: Place::home(seq),
+            payload: payload.ok_or(PollError::Corrupted { sequence: seq.0 })?,
+            head,
+        })
     }
 }
 

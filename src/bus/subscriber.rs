@@ -156,10 +156,12 @@ impl<T: Payload + ?Sized> Subscriber<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`poll`](Self::poll).
+    /// Those of [`poll`](Self::poll), but never [`PollError::Lagged`].
     pub fn latest(&mut self) -> Result<Option<Message<'_, T>>, PollError> {
-        self.core.skip_to_latest()?;
-        self.poll()
+        let Some(run) = self.core.take_newest()? else {
+            return Ok(None);
+        };
+        Message::new(&mut self.core, run.first).map(Some)
     }
 
     /// Waits until there is something to poll; `false` after `timeout`. Spins first, then sleeps:

@@ -177,15 +177,15 @@ impl SubscriberCore {
         }
     }
 
-    pub(super) fn skip_to_latest(&mut self) -> Result<(), PollError> {
+    pub(super) fn take_newest(&mut self) -> Result<Option<Run>, PollError> {
         if self.is_forked() {
             return Err(PollError::Forked);
         }
-        let newest = find_tail(&self.ring).minus(1);
-        if newest > self.cursor.next() && self.cursor.skip_to(newest) {
+        let (taken, has_moved) = self.cursor.take_newest();
+        if has_moved {
             self.departures.notify();
         }
-        Ok(())
+        Ok(taken?)
     }
 
     pub(super) fn seek(&mut self, start: Start) -> Result<(), PollError> {

@@ -5,10 +5,13 @@ use super::{
     layout::Cell,
     place::Place,
     sequence::{Sequence, Slot},
-    tail::find_oldest,
+    tail::{find_oldest, find_tail},
     view::{CellsView, RingView},
 };
 use crate::sync::{Ordering, fence, load_acquire};
+
+/// How often reading the newest message gives way to a publisher that laps the ring meanwhile.
+const NEWEST_ROUNDS_MAX: u32 = 1 << 16;
 
 /// How a registered subscriber and the publishers treat each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -134,15 +137,38 @@ impl<'m> Cursor<'m> {
     /// when there is none. Gives back what was taken before.
     #[inline]
     pub(crate) fn take(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
-        if self.missed_before_start > 0 {
+        let taken = if self.missed_before_start > 0 {
             let missed = std::mem::take(&mut self.missed_before_start);
-            return Err(self.count_loss(missed));
-        }
-        if self.state == CursorState::Reliable {
+            Err(Interruption::Lagged { missed })
+        } else if self.state == CursorState::Reliable {
             self.take_gated(max)
         } else {
             self.take_pinned(max)
+        };
+        taken.inspect_err(|interruption| self.count_loss(interruption))
+    }
+
+    /// Takes the newest message, in place, unless it was taken before; gives back what was taken
+    /// before, and skips what lies between. The second is `true` if publishers at the gate must be
+    /// told.
+    pub(crate) fn take_newest(&mut self) -> (Result<Option<Run>, Interruption>, bool) {
+        let mut has_moved = false;
+        for _ in 0..NEWEST_ROUNDS_MAX {
+            let newest = find_tail(&self.ring).minus(1);
+            if newest > self.next {
+                has_moved |= self.skip_to(newest);
+            }
+            self.missed_before_start = 0;
+            let taken = match self.state {
+                CursorState::Reliable => self.take_gated(1),
+                _ => self.take_pinned(1),
+            };
+            // Passed while it looked: there is a newer one, and what was skipped was not missed.
+            if !matches!(taken, Err(Interruption::Lagged { .. })) {
+                return (taken, has_moved);
+            }
         }
+        (Ok(None), has_moved)
     }
 
     /// Where message `seq` of the run that was taken last lies.
@@ -210,7 +236,7 @@ impl<'m> Cursor<'m> {
     }
 
     /// Goes forward to `seq`, which is published. `true` if publishers at the gate must be told.
-    pub(crate) fn skip_to(&mut self, seq: Sequence) -> bool {
+    fn skip_to(&mut self, seq: Sequence) -> bool {
         debug_assert!(seq >= self.next);
         let was_released = self.release();
         self.missed_before_start = 0;
@@ -341,17 +367,21 @@ impl<'m> Cursor<'m> {
     #[cold]
     fn come_back(&mut self) -> Interruption {
         let missed = self.attach(self.next);
-        let lagged = self.count_loss(missed);
         match self.state {
             CursorState::Evictable => Interruption::Evicted { missed },
-            _ => lagged,
+            _ => Interruption::Lagged { missed },
         }
     }
 
-    /// Counts `missed` messages; being passed without a loss does not count.
-    fn count_loss(&self, missed: u64) -> Interruption {
+    /// Counts missed messages; being passed without a loss does not count.
+    #[cold]
+    fn count_loss(&self, interruption: &Interruption) {
+        let missed = match *interruption {
+            Interruption::Lagged { missed } | Interruption::Evicted { missed } => missed,
+            Interruption::Corrupted { .. } => 0,
+        };
         if missed == 0 {
-            return Interruption::Lagged { missed };
+            return;
         }
         // Relaxed: counts, written by this subscriber only.
         let add = |word: &crate::sync::AtomicU64, count| {
@@ -362,7 +392,6 @@ impl<'m> Cursor<'m> {
         };
         add(&self.cell.lagged, missed);
         add(&self.cell.lag_events, 1);
-        Interruption::Lagged { missed }
     }
 
     /// Puts the cursor at `start` or, where that may be overwritten already, at the oldest message
