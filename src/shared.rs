@@ -48,11 +48,6 @@ impl<T: Shared> Offset<T> {
     pub(crate) const fn bytes(self) -> u64 {
         self.bytes
     }
-
-    /// The first byte after the `T`.
-    pub(crate) const fn end(self) -> u64 {
-        self.bytes + size_of::<T>() as u64
-    }
 }
 
 impl<T> Clone for Offset<T> {

@@ -6,12 +6,16 @@
 #[cfg(ringbus_loom)]
 pub(crate) use loom::{
     hint::spin_loop,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
+    lazy_static,
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicU32, AtomicU64, Ordering, fence},
+    },
 };
 #[cfg(not(ringbus_loom))]
 pub(crate) use std::{
     hint::spin_loop,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence, fence},
 };
 
 /// An Acquire load that is also defined on memory mapped read-only.

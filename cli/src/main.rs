@@ -1,2 +1,58 @@
-//! The `ringbus` command.
-fn main() {}
+//! The `ringbus` command: publish, subscribe, inspect, and demonstrate a bus from a shell.
+//!
+//! One file a verb; [`args`] holds everything about flags. Results go to stdout, every word about
+//! trouble goes to stderr as `ringbus: ...`, and [`outcome`] says which exit code means what.
+
+mod args;
+mod demo;
+mod format;
+mod gc;
+mod info;
+mod input;
+mod json;
+mod latency;
+mod outcome;
+mod pace;
+mod publish;
+mod remove;
+mod screen;
+mod signals;
+mod source;
+mod subscribe;
+mod table;
+mod top;
+mod topics;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Verb};
+use crate::outcome::{Failure, Outcome, complain};
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(outcome) => outcome.code(),
+        Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<Outcome, Failure> {
+    let place = &args.place;
+    match &args.verb {
+        Verb::Demo(args) => demo::run(place, args),
+        Verb::Pub(args) => publish::run(place, args),
+        Verb::Sub(args) => subscribe::run(place, args),
+        Verb::Topics(args) => topics::run(place, args),
+        Verb::Info(args) => info::run(place, args),
+        Verb::Rm(args) => remove::run(place, args),
+        Verb::Gc(args) => gc::run(place, args),
+        Verb::Top(args) => top::run(place, args),
+        Verb::DemoRole(args) => demo::play(place, args),
+    }
+}

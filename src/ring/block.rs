@@ -57,6 +57,18 @@ impl RingView<'_> {
         }
     }
 
+    /// The length of a message's payload; at most `payload_max_bytes`, whatever a peer wrote.
+    #[inline(always)]
+    pub(crate) fn payload_len(&self, place: Place) -> usize {
+        let shape = &self.geometry().shape;
+        if shape.fixed {
+            return shape.payload_max_bytes as usize;
+        }
+        // Relaxed: edge COMMIT published it.
+        let meta = self.block_word(place, META_OFFSET).load(Ordering::Relaxed);
+        (shape.payload_max_bytes as usize).min(meta as u32 as usize)
+    }
+
     /// Reads the header of a message. Its length is at most `payload_max_bytes`, whatever a peer
     /// wrote.
     #[inline(always)]

@@ -62,6 +62,12 @@ impl<'m> ExclusivePublisher<'m> {
         self.next
     }
 
+    /// Where the next message may be written, if nobody has to be asked.
+    #[inline(always)]
+    pub(crate) fn home(&self) -> Option<Place> {
+        (self.next < self.limit).then_some(Place::home(self.next))
+    }
+
     /// Where the message `ahead` places after the next one may be written; `ahead` is less than
     /// the capacity, and grows from one call to the next until a commit or an abort, which is
     /// simply to ask again for an earlier place.

@@ -1,0 +1,230 @@
+//! `ringbus sub`: messages to stdout.
+
+use std::fmt;
+use std::io::{self, BufWriter, StdoutLock, Write};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use ringbus::{Bus, PollError, Topic, TopicError};
+
+use crate::args::{Delivery, Format, Place, SubArgs};
+use crate::format;
+use crate::outcome::{Failure, Outcome, complain};
+use crate::signals::{LOOK_EVERY, Stop};
+use crate::source::Source;
+use crate::units::plural;
+
+/// Messages taken at once: enough to make the cursor's store cheap.
+const BATCH: usize = 256;
+
+/// Prints messages until there were enough of them, the time is out, or a signal came.
+pub fn run(place: &Place, args: &SubArgs) -> Result<Outcome, Failure> {
+    let stop = Stop::install()?;
+    let until = Until {
+        deadline: args.timeout.map(|timeout| Instant::now() + timeout),
+        stop,
+    };
+    let Some(topic) = await_topic(&place.open_or_create()?, &args.topic, &until)? else {
+        return Ok(until.give_up(&args.topic, "it does not exist"));
+    };
+    let mut printer = Printer::new(args);
+    let ending = match args.delivery {
+        Delivery::Observe => printer.pump(topic.observer(args.from.start())?, &until),
+        Delivery::Lossy => {
+            let subscriber = topic.subscriber().lossy().start(args.from.start());
+            printer.pump(subscriber.join()?, &until)
+        }
+        Delivery::Reliable => {
+            let subscriber = topic.subscriber().reliable().start(args.from.start());
+            printer.pump(subscriber.join()?, &until)
+        }
+    };
+    printer.losses.sum_up();
+    let ending = ending?;
+    let lost = args.strict && printer.losses.total > 0;
+    Ok(if lost { Outcome::Lost } else { ending })
+}
+
+/// Opens the topic, waiting for it to appear; none: it did not.
+fn await_topic(bus: &Bus, name: &str, until: &Until) -> Result<Option<Topic<[u8]>>, Failure> {
+    let mut watch = None;
+    loop {
+        match bus.topic(name).open() {
+            Ok(topic) => return Ok(Some(topic)),
+            Err(TopicError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let Some(patience) = until.patience() else {
+            return Ok(None);
+        };
+        let watch = match &mut watch {
+            Some(watch) => watch,
+            none => none.insert(bus.watch()?),
+        };
+        watch.next(patience)?;
+    }
+}
+
+/// When to end, other than by having enough.
+struct Until {
+    deadline: Option<Instant>,
+    stop: Stop,
+}
+
+impl Until {
+    /// How long to wait before looking again; none: not at all any more.
+    fn patience(&self) -> Option<Duration> {
+        if self.stop.asked() {
+            return None;
+        }
+        let Some(deadline) = self.deadline else {
+            return Some(LOOK_EVERY);
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| left.min(LOOK_EVERY))
+    }
+
+    /// The ending of what is not done: asked for by a signal, or else `short` of what was wanted.
+    fn give_up(&self, topic: &str, short: impl fmt::Display) -> Outcome {
+        if self.stop.asked() {
+            return Outcome::Done;
+        }
+        complain(format_args!("{topic}: the time ran out, and {short}"));
+        Outcome::TimedOut
+    }
+}
+
+/// Stdout, and what went there or was lost.
+struct Printer {
+    out: BufWriter<StdoutLock<'static>>,
+    format: Format,
+    /// Messages still to print; none: no end.
+    left: Option<u64>,
+    losses: Losses,
+}
+
+impl Printer {
+    fn new(args: &SubArgs) -> Self {
+        Self {
+            out: BufWriter::with_capacity(64 << 10, io::stdout().lock()),
+            format: args.format,
+            left: args.count,
+            losses: Losses::new(&args.topic),
+        }
+    }
+
+    /// Prints what comes from `source`. Flushes before each wait: what is there is seen at once.
+    fn pump(&mut self, mut source: impl Source<[u8]>, until: &Until) -> Result<Outcome, Failure> {
+        while self.left != Some(0) {
+            let taken = self.print_some(&mut source)?;
+            let Some(patience) = until.patience() else {
+                break;
+            };
+            if taken > 0 {
+                continue;
+            }
+            self.out.flush()?;
+            if let Err(error) = source.wait(patience) {
+                self.losses.note(error, source.cursor())?;
+            }
+        }
+        self.out.flush()?;
+        Ok(match self.left {
+            None | Some(0) => Outcome::Done,
+            Some(left) => {
+                let missing = plural(left, "message");
+                let short = format_args!("{missing} of --count did not come");
+                until.give_up(&self.losses.topic, short)
+            }
+        })
+    }
+
+    /// Prints what is there now, up to a batch; says how many messages that were.
+    fn print_some(&mut self, source: &mut impl Source<[u8]>) -> Result<usize, Failure> {
+        let max = self
+            .left
+            .map_or(BATCH, |left| left.min(BATCH as u64) as usize);
+        let mut written = Ok(());
+        let taken = source.take(max, &mut |message| {
+            written = format::write(&mut self.out, self.format, &message);
+            if written.is_ok() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        });
+        written?;
+        match taken {
+            Ok(taken) => {
+                self.left = self.left.map(|left| left - taken as u64);
+                Ok(taken)
+            }
+            Err(error) => {
+                self.losses.note(error, source.cursor())?;
+                Ok(0)
+            }
+        }
+    }
+}
+
+/// What was lost. Told on stderr as it happens, at most once a second, and in sum at the end.
+struct Losses {
+    topic: String,
+    total: u64,
+    untold: u64,
+    told: Option<Instant>,
+}
+
+/// The shortest time between two words about losses.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+impl Losses {
+    fn new(topic: &str) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            total: 0,
+            untold: 0,
+            told: None,
+        }
+    }
+
+    /// Counts the loss that `error` tells of, before the message of sequence `next`; any other
+    /// error is returned.
+    fn note(&mut self, error: PollError, next: u64) -> Result<(), Failure> {
+        let (PollError::Lagged { missed } | PollError::Evicted { missed }) = error else {
+            return Err(error.into());
+        };
+        if matches!(error, PollError::Evicted { .. }) {
+            complain(format_args!(
+                "{}: evicted for being stuck too long",
+                self.topic
+            ));
+        }
+        self.total += missed;
+        self.untold += missed;
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            self.tell(next);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, next: u64) {
+        let lost = plural(self.untold, "message");
+        complain(format_args!(
+            "{}: lost {lost}; going on at sequence {next}",
+            self.topic
+        ));
+        self.untold = 0;
+        self.told = Some(Instant::now());
+    }
+
+    fn sum_up(&self) {
+        if self.total > 0 {
+            complain(format_args!(
+                "{}: lost {} in all",
+                self.topic,
+                plural(self.total, "message")
+            ));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Exit codes, signals, and bad input.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::{RINGBUS, Scratch};
+
+#[test]
+fn wrong_usage_is_2() {
+    let bus = Scratch::new();
+    for line in [
+        "publish t",
+        "pub",
+        "pub t --capacity 3",
+        "pub t --lines --fixed 8",
+        "pub t --fixed 8 --payload-max 8",
+        "pub t --fixed 0",
+        "pub t --rate 0",
+        "pub t --time never",
+        "pub t --tag -1",
+        "sub t --from newest",
+        "sub t --count 0",
+        "sub t --timeout -1",
+        "sub t --timeout nan",
+        "sub t --format xml",
+        "sub t --delivery never",
+        "info",
+        "top --interval 0",
+        "demo --seconds 0",
+    ] {
+        bus.run(line, b"").badly(2, "error: ");
+    }
+}
+
+#[test]
+fn help_tells_the_exit_codes() {
+    let bus = Scratch::new();
+    for line in [
+        "--help",
+        "sub --help",
+        "pub --help",
+        "demo --help",
+        "help top",
+    ] {
+        assert!(
+            bus.run(line, b"").well().text().contains("Usage: ringbus"),
+            "{line}"
+        );
+    }
+    assert!(
+        bus.run("sub -h", b"")
+            .well()
+            .text()
+            .contains("Exit codes: ")
+    );
+}
+
+#[test]
+fn a_failure_is_1_and_says_why() {
+    let bus = Scratch::new();
+    for line in ["topics", "info t", "rm t", "gc", "top --count 1"] {
+        bus.run(&format!("{line} --bus missing"), b"")
+            .badly(1, "ringbus: ");
+        assert!(!bus.path().join("missing").exists(), "{line} made a bus");
+    }
+    bus.run("pub t", b"").well();
+    bus.run("info other", b"").badly(1, "other");
+    bus.run("rm other", b"").badly(1, "other");
+    for name in ["a//b", "/a", "a/", "..", "a*"] {
+        bus.run(&format!("pub {name}"), b"x\n")
+            .badly(1, "ringbus: ");
+        bus.run(&format!("sub {name} --timeout 1"), b"")
+            .badly(1, "ringbus: ");
+    }
+    bus.run("pub t --bus .hidden", b"").badly(1, "ringbus: ");
+    bus.run("pub t --bus a/b", b"").badly(1, "ringbus: ");
+}
+
+#[test]
+fn a_line_too_long_is_named_with_its_length_and_a_remedy() {
+    let bus = Scratch::new();
+    let input = format!("short\n{}\nnever\n", "x".repeat(300_000));
+    let ran = bus.run("pub t --payload-max 100", input.as_bytes());
+    let ran = ran.badly(1, "line 2 is 300000 bytes long");
+    assert!(ran.err.contains("--payload-max 300000"), "{}", ran.err);
+    let ran = bus.run("sub t --from oldest --timeout 0.2", b"");
+    assert_eq!(ran.text(), "short\n");
+}
+
+#[test]
+fn input_that_ends_inside_a_message_is_an_error() {
+    let bus = Scratch::new();
+    bus.run("pub f --fixed 4", b"aaaabb")
+        .badly(1, "message 2, after 2 of 4 bytes");
+    let words = "message 1, after 1 of 9 bytes";
+    bus.run("pub p --length-prefixed", b"\x09\0\0\0x")
+        .badly(1, words);
+    let words = "announces 4294967295 bytes";
+    bus.run("pub p --length-prefixed", b"\xff\xff\xff\xff")
+        .badly(1, words);
+    bus.run("pub f --lines", b"123\n")
+        .badly(1, "line 1 is 3 bytes long");
+}
+
+#[test]
+fn a_timeout_before_the_topic_or_the_count_is_3() {
+    let bus = Scratch::new();
+    let start = Instant::now();
+    bus.run("sub t --timeout 0.3", b"")
+        .badly(3, "t: the time ran out, and it does not exist");
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    bus.run("pub t", b"a\nb\n").well();
+    let ran = bus
+        .run("sub t --from oldest --count 3 --timeout 0.3", b"")
+        .badly(3, "1 message of --count did not come");
+    assert_eq!(ran.text(), "a\nb\n");
+    bus.run("sub t --from oldest --timeout 0.3", b"").well();
+}
+
+#[test]
+fn losses_are_told_and_are_4_with_strict() {
+    let bus = Scratch::new();
+    let lines: String = (0..100).map(|n| format!("{n}\n")).collect();
+    bus.run("pub t --capacity 64", lines.as_bytes()).well();
+    let lost = bus.oldest("t");
+    let words = format!("ringbus: t: lost {lost} messages in all\n");
+    for delivery in ["reliable", "lossy", "observe"] {
+        let line = format!("sub t --from seq:0 --delivery {delivery}");
+        let rest = format!("--count {} --timeout 10", 100 - lost);
+        let ran = bus.run(&format!("{line} {rest}"), b"").badly(0, &words);
+        assert!(
+            ran.text().starts_with(&format!("{lost}\n")),
+            "{}",
+            ran.text()
+        );
+        bus.run(&format!("{line} {rest} --strict"), b"")
+            .badly(4, &words);
+        // What was lost is why the rest never comes.
+        bus.run(&format!("{line} --count 100 --timeout 0.2 --strict"), b"")
+            .badly(4, &words);
+    }
+    bus.run("sub t --from oldest --count 50 --timeout 10 --strict", b"")
+        .well();
+}
+
+#[test]
+fn a_second_exclusive_publisher_is_refused() {
+    let bus = Scratch::new();
+    let mut first = bus.start("pub t");
+    let mut stdin = first.stdin();
+    stdin.write_all(b"a\n").unwrap();
+    bus.wait_for("t", |info| info["next"] == 1);
+    bus.run("pub t", b"b\n").badly(1, "ringbus: ");
+    drop(stdin);
+    first.finish().well();
+    bus.run("pub t", b"b\n").well();
+}
+
+#[test]
+fn a_signal_ends_a_subscriber_well() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"a\n").well();
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let mut subs = Vec::new();
+        for line in [
+            "sub t",
+            "sub t --delivery observe",
+            "sub missing",
+            "sub t --count 5",
+        ] {
+            subs.push(bus.start(line));
+        }
+        for sub in subs {
+            sub.end_by(signal);
+            sub.finish().well();
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_a_publisher_that_waits_for_input_or_for_subscribers() {
+    let bus = Scratch::new();
+    for line in ["pub a", "pub b --wait-subscribers 1"] {
+        let mut waiting = bus.start(line);
+        let _stdin = waiting.stdin();
+        waiting.end_by(libc::SIGTERM);
+        waiting.finish().well();
+    }
+}
+
+#[test]
+fn a_signal_ends_a_publisher_that_waits_for_a_reliable_subscriber() {
+    let bus = Scratch::new();
+    let mut publisher = bus.start("pub t --capacity 64 --wait-subscribers 1");
+    let subscriber = bus.start("sub t --delivery reliable");
+    bus.wait_for("t", |info| {
+        info["subscribers"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+    });
+    subscriber.signal(libc::SIGSTOP);
+    let mut stdin = publisher.stdin();
+    stdin.write_all("x\n".repeat(1000).as_bytes()).unwrap();
+    bus.wait_for("t", |info| info["next"].as_u64() >= Some(64));
+    std::thread::sleep(Duration::from_millis(200));
+    publisher.end_by(libc::SIGINT);
+    publisher.finish().well();
+    subscriber.signal(libc::SIGCONT);
+    subscriber.end_by(libc::SIGINT);
+    assert!(subscriber.finish().well().out.len() >= 2 * 64);
+}
+
+#[test]
+fn a_closed_stdout_ends_a_subscriber_quietly() {
+    let bus = Scratch::new();
+    let lines: String = (0..4000).map(|n| format!("{n:0100}\n")).collect();
+    bus.run("pub t", lines.as_bytes()).well();
+    let mut command = Command::new(RINGBUS);
+    command
+        .args(["sub", "t", "--from", "oldest"])
+        .env("RINGBUS_DIR", bus.path());
+    let mut sub = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(sub.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    drop(stdout);
+    let ended = sub.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]));
+}

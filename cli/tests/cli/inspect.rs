@@ -1,0 +1,155 @@
+//! `topics`, `info`, `rm`, `gc` and `top`.
+
+use serde_json::json;
+
+use crate::harness::{Running, Scratch};
+
+/// A subscriber of `topic` that is really there.
+fn subscriber(bus: &Scratch, topic: &str) -> Running {
+    let sub = bus.start(&format!("sub {topic} --delivery reliable"));
+    bus.wait_for(topic, |info| {
+        let subscribers = info["subscribers"].as_array();
+        subscribers.is_some_and(|all| all.iter().any(|one| one["pid"] == sub.pid()))
+    });
+    sub
+}
+
+#[test]
+fn topics_are_listed_by_name() {
+    let bus = Scratch::new();
+    bus.run(
+        "pub b/two --fixed 8 --capacity 16 --shared --time clock",
+        b"12345678",
+    )
+    .well();
+    bus.run("pub a/one", b"x\ny\n").well();
+    let ran = bus.run("topics --json", b"").well();
+    let topics = ran.json();
+    assert_eq!(topics.as_array().map(Vec::len), Some(2));
+    let (one, two) = (&topics[0], &topics[1]);
+    assert_eq!(
+        (&one["name"], &two["name"]),
+        (&json!("a/one"), &json!("b/two"))
+    );
+    assert_eq!(
+        (&one["mode"], &two["mode"]),
+        (&json!("exclusive"), &json!("shared"))
+    );
+    assert_eq!(two["payload"], json!({"kind": "fixed", "bytes": 8}));
+    assert_eq!(
+        (&two["capacity_slots"], &two["time"]),
+        (&json!(16), &json!("clock"))
+    );
+    assert_eq!(
+        (&one["next"], &one["oldest"], &one["published"]),
+        (&json!(2), &json!(0), &json!(2))
+    );
+    let listed = bus.run("topics", b"").well();
+    let names: Vec<_> = listed
+        .text()
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(names, ["TOPIC", "a/one", "b/two"]);
+}
+
+#[test]
+fn an_empty_bus_has_no_topics() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"").well();
+    bus.run("rm t", b"").well();
+    assert_eq!(bus.run("topics --json", b"").well().json(), json!([]));
+    assert_eq!(bus.run("topics", b"").well().text(), "");
+}
+
+#[test]
+fn info_tells_who_is_there() {
+    let bus = Scratch::new();
+    let mut publisher = bus.start("pub t --capacity 32");
+    let _stdin = publisher.stdin();
+    bus.wait_for("t", |info| {
+        info["publishers"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+    });
+    let sub = subscriber(&bus, "t");
+    let info = bus.run("info t --json", b"").well().json();
+    assert_eq!(info["publishers"][0]["pid"], publisher.pid());
+    assert_eq!(info["subscribers"][0]["pid"], sub.pid());
+    assert_eq!(info["subscribers"][0]["delivery"], "reliable");
+    assert_eq!(info["subscribers"][0]["alive"], true);
+    let page = bus.run("info t", b"").well();
+    let page = page.text();
+    for words in ["32 messages", "reliable", "alive", &sub.pid().to_string()] {
+        assert!(page.contains(words), "{words:?} is missing: {page}");
+    }
+}
+
+#[test]
+fn a_topic_in_use_is_only_removed_by_force() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"x\n").well();
+    let _sub = subscriber(&bus, "t");
+    bus.run("rm t", b"").badly(1, "ringbus: ");
+    bus.run("info t", b"").well();
+    bus.run("rm t --force", b"").well();
+    bus.run("info t", b"").badly(1, "ringbus: ");
+}
+
+#[test]
+fn gc_clears_away_a_killed_subscriber() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"x\n").well();
+    let sub = subscriber(&bus, "t");
+    sub.signal(libc::SIGKILL);
+    assert_eq!(sub.finish().code, None);
+    let collected = bus.run("gc --json", b"").well().json();
+    assert_eq!(collected["subscribers"], 1, "{collected}");
+    assert!(collected["participants"].as_u64() >= Some(1), "{collected}");
+    let again = bus.run("gc --json", b"").well().json();
+    assert_eq!(again["subscribers"], 0, "{again}");
+    assert!(
+        bus.run("gc", b"")
+            .well()
+            .text()
+            .starts_with("cleared away: ")
+    );
+}
+
+#[test]
+fn top_looks_as_often_as_asked() {
+    let bus = Scratch::new();
+    bus.run("pub fx/audusd", b"x\n").well();
+    let _sub = subscriber(&bus, "fx/audusd");
+    let ran = bus.run("top --interval 0.1 --count 2", b"").well();
+    let tables = ran
+        .text()
+        .lines()
+        .filter(|line| line.starts_with("TOPIC"))
+        .count();
+    assert_eq!(
+        (tables, ran.text().contains('\x1b')),
+        (2, false),
+        "{}",
+        ran.text()
+    );
+    assert_eq!(
+        ran.text()
+            .lines()
+            .filter(|line| line.starts_with("fx/audusd"))
+            .count(),
+        4
+    );
+    let ran = bus.run("top --interval 0.05 --count 3 --json", b"").well();
+    assert_eq!(ran.text().lines().count(), 3);
+}
+
+#[test]
+fn a_signal_ends_top_well() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"").well();
+    let top = bus.start("top --interval 0.1");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    top.end_by(libc::SIGINT);
+    assert!(top.finish().well().text().contains("TOPIC"));
+}

@@ -1,0 +1,597 @@
+//! Creating and opening topics.
+
+use std::{fmt, marker::PhantomData, path::PathBuf, sync::Arc};
+
+use super::{
+    Bus, Payload, PayloadKind, Topic,
+    clock::measure_tsc_hz,
+    error::{TopicError, TypeDescription},
+    mapping::{MapError, RingMap, fill_ring},
+    topic::TopicShared,
+};
+use crate::{
+    registry::{BusDirectory, TopicName},
+    ring::{
+        header::{NAME_MAX, RingDescription},
+        layout::{Geometry, PublisherMode, Shape, TimeSource},
+    },
+    segment::{Access, Draft, PublishDraftError, Rights, SegmentError, random_id},
+};
+
+/// What a topic is to be like; made by [`Bus::topic`].
+///
+/// All options concern creation. When an existing topic is opened, those that were set must agree
+/// with it, and the others are whatever its creator chose.
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `open`, `create` or `open_or_create`"]
+pub struct TopicBuilder<T: ?Sized> {
+    bus: Bus,
+    name: String,
+    options: Options,
+    payload: PhantomData<fn(&T)>,
+}
+
+#[derive(Clone, Default)]
+struct Options {
+    mode: Option<PublisherMode>,
+    capacity: Option<usize>,
+    payload_max: Option<usize>,
+    payload_fixed: Option<usize>,
+    alignment: Option<usize>,
+    max_publishers: Option<usize>,
+    max_subscribers: Option<usize>,
+    loans: Option<usize>,
+    pins: Option<usize>,
+    tags: Option<bool>,
+    time: Option<TimeSource>,
+    encoding: Option<String>,
+    schema: Option<Vec<u8>>,
+    access_mode: Option<u32>,
+    group: Option<u32>,
+    first_sequence: Option<u64>,
+    type_name: Option<String>,
+    wake_fence: bool,
+}
+
+const DEFAULT_CAPACITY: usize = 4096;
+const DEFAULT_PAYLOAD_MAX: usize = 1024;
+const DEFAULT_ALIGNMENT: usize = 8;
+const DEFAULT_MAX_PUBLISHERS: usize = 64;
+const DEFAULT_MAX_SUBSCRIBERS: usize = 128;
+/// How many names with the same hash can live side by side.
+const PROBES_MAX: u64 = 4;
+/// The byte of a cursors file that is locked while its ring is being made.
+pub(super) const CREATION_BYTE: u64 = 0;
+/// How often creating gives way to others who create and remove the same topic.
+const RACES_MAX: u32 = 1000;
+
+impl TopicBuilder<[u8]> {
+    pub(super) fn new(bus: Bus, name: &str) -> Self {
+        Self {
+            bus,
+            name: name.to_owned(),
+            options: Options::default(),
+            payload: PhantomData,
+        }
+    }
+}
+
+/// Options.
+impl<T: Payload + ?Sized> TopicBuilder<T> {
+    /// Slots in the ring, a power of two from 1 to 2^30; 4096 by default. 1 or 2 make a blackboard
+    /// of the latest value.
+    pub fn capacity(mut self, slots: usize) -> Self {
+        self.options.capacity = Some(slots);
+        self
+    }
+
+    /// The longest payload in bytes, up to 1 GiB; 1024 by default. Each message has its own length.
+    pub fn payload_max(mut self, bytes: usize) -> Self {
+        self.options.payload_max = Some(bytes);
+        self
+    }
+
+    /// Every payload is exactly this long, up to 1 GiB, and no length is stored with it.
+    pub fn payload_fixed(mut self, bytes: usize) -> Self {
+        self.options.payload_fixed = Some(bytes);
+        self
+    }
+
+    /// The alignment of payloads in memory, a power of two from 8 (the default) to 4096 bytes.
+    pub fn alignment(mut self, bytes: usize) -> Self {
+        self.options.alignment = Some(bytes);
+        self
+    }
+
+    /// Many publishers at once, in any process, in one total order.
+    pub fn shared(mut self) -> Self {
+        self.options.mode = Some(PublisherMode::Shared);
+        self
+    }
+
+    /// One publisher at a time, the fastest kind and the default at creation.
+    pub fn exclusive(mut self) -> Self {
+        self.options.mode = Some(PublisherMode::Exclusive);
+        self
+    }
+
+    /// Shared publishers at the same time, 1 to 1024; 64 by default.
+    pub fn max_publishers(mut self, count: usize) -> Self {
+        self.options.max_publishers = Some(count);
+        self
+    }
+
+    /// Registered subscribers at the same time, 1 to 4096; 128 by default.
+    pub fn max_subscribers(mut self, count: usize) -> Self {
+        self.options.max_subscribers = Some(count);
+        self
+    }
+
+    /// Messages that one shared publisher may have on loan at the same time, 1 to 255; by default
+    /// 31, less where payloads are longer than 2 KiB, at least 2.
+    pub fn loans(mut self, count: usize) -> Self {
+        self.options.loans = Some(count);
+        self
+    }
+
+    /// Messages that one lossy subscriber may hold in a batch, 1 to 8191; by default 32, less
+    /// where payloads are longer than 2 KiB, at least 1. Each of them can keep a spare chunk busy,
+    /// which takes memory only once it is needed.
+    pub fn pins(mut self, count: usize) -> Self {
+        self.options.pins = Some(count);
+        self
+    }
+
+    /// Whether each message carries a tag and flags; `true` by default.
+    ///
+    /// A topic of fixed size without tags and time carries payloads only, and so a payload of up to
+    /// 56 bytes in a single cache line.
+    pub fn tags(mut self, yes: bool) -> Self {
+        self.options.tags = Some(yes);
+        self
+    }
+
+    /// Whether each message carries the time of its publishing; [`TimeSource::None`] by default.
+    pub fn time(mut self, source: TimeSource) -> Self {
+        self.options.time = Some(source);
+        self
+    }
+
+    /// The name of the payload's encoding, such as `json` or `protobuf`; at most 255 bytes. For
+    /// people and for tools that read many topics; the bus does not look into payloads.
+    pub fn encoding(mut self, name: &str) -> Self {
+        self.options.encoding = Some(name.to_owned());
+        self
+    }
+
+    /// The schema of the payload in whatever form its encoding has; at most 64 KiB.
+    pub fn schema(mut self, bytes: &[u8]) -> Self {
+        self.options.schema = Some(bytes.to_owned());
+        self
+    }
+
+    /// Permission bits of the topic's ring, such as `0o640`; those of its bus by default. Who may
+    /// read the ring may also subscribe; who may write it may publish. The umask does not matter.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.options.access_mode = Some(mode);
+        self
+    }
+
+    /// The group of the topic's files; that of its bus by default.
+    pub fn group(mut self, gid: u32) -> Self {
+        self.options.group = Some(gid);
+        self
+    }
+
+    /// The sequence of the first message, up to 2^62; 0 by default. For a topic that continues one
+    /// which is kept elsewhere.
+    pub fn first_sequence(mut self, seq: u64) -> Self {
+        self.options.first_sequence = Some(seq);
+        self
+    }
+
+    /// The name under which `T` is stored and compared, at most 255 bytes; by default the Rust name
+    /// without its path. Ignored on untyped topics.
+    pub fn type_name(mut self, name: &str) -> Self {
+        self.options.type_name = Some(name.to_owned());
+        self
+    }
+
+    /// Makes publishers pay a full fence with each message, so that a subscriber which goes to
+    /// sleep need not interrupt the cores of running publishers by `membarrier(2)`. `false` by
+    /// default; for publishers on isolated cores.
+    pub fn wake_fence(mut self, yes: bool) -> Self {
+        self.options.wake_fence = yes;
+        self
+    }
+
+    /// A topic of `U`, a plain data type, or of `[U]`.
+    pub fn typed<U: Payload + ?Sized>(self) -> TopicBuilder<U> {
+        let Self {
+            bus, name, options, ..
+        } = self;
+        TopicBuilder {
+            bus,
+            name,
+            options,
+            payload: PhantomData,
+        }
+    }
+}
+
+/// Opening and creating.
+impl<T: Payload + ?Sized> TopicBuilder<T> {
+    /// Opens the topic, which exists.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError::NotFound`]; [`TopicError::Mismatch`] and [`TopicError::Type`] where the topic
+    /// is not as asked for; others where its files cannot be used.
+    pub fn open(self) -> Result<Topic<T>, TopicError> {
+        let name = TopicName::new(&self.name)?;
+        match find(self.bus.directory(), &name)? {
+            Found::Ring(found) => self.check_and_wrap(name, found),
+            Found::Nothing { .. } => Err(TopicError::NotFound { topic: self.name }),
+        }
+    }
+
+    /// Creates the topic, which does not exist. Nobody sees it before it is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError::Exists`]; [`TopicError::Shape`] for impossible options; a
+    /// [`SegmentError::NoSpace`](crate::SegmentError) that names the bytes needed and available
+    /// where the file system is too full.
+    pub fn create(self) -> Result<Topic<T>, TopicError> {
+        let name = TopicName::new(&self.name)?;
+        match find(self.bus.directory(), &name)? {
+            Found::Ring(_) => Err(TopicError::Exists { topic: self.name }),
+            Found::Nothing { free_id } => match self.create_at(&name, free_id)? {
+                true => self.open(),
+                false => Err(TopicError::Exists { topic: self.name }),
+            },
+        }
+    }
+
+    /// Opens the topic, or creates it if it does not exist. Of several processes that do so at the
+    /// same time one creates it, and all open the same.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open) and [`create`](Self::create), except that it is no error
+    /// whether the topic exists.
+    pub fn open_or_create(self) -> Result<Topic<T>, TopicError> {
+        let name = TopicName::new(&self.name)?;
+        for _ in 0..RACES_MAX {
+            match find(self.bus.directory(), &name)? {
+                Found::Ring(found) => return self.check_and_wrap(name, found),
+                Found::Nothing { free_id } => self.create_at(&name, free_id)?,
+            };
+        }
+        Err(TopicError::NotFound { topic: self.name })
+    }
+
+    /// `false` if somebody else was first.
+    fn create_at(&self, name: &TopicName, id: u64) -> Result<bool, TopicError> {
+        let description = self.describe(name)?;
+        let geometry = description.geometry;
+        let directory = self.bus.directory();
+        let inherited = self.bus.access();
+        let access = Access {
+            mode: self.options.access_mode.unwrap_or(inherited.mode),
+            group: self.options.group.or(inherited.group),
+        };
+
+        let topics = directory.topics();
+        let draft = Draft::new(
+            &topics,
+            geometry.cursors_bytes,
+            std::slice::from_ref(&(0..geometry.cursors_bytes)),
+            access.cursors(),
+        )?;
+        draft.write_at(0, &description.to_cursors_page())?;
+        let cursors_path = directory.cursors(id, description.incarnation);
+        // Held until the ring is there: cursors without a ring and without the lock are garbage.
+        draft.try_lock(CREATION_BYTE)?;
+
+        let schema = self.options.schema.as_deref().unwrap_or(&[]);
+        let reserved = 0..geometry.reserved_at_creation();
+        let reserved = std::slice::from_ref(&reserved);
+        let ring = Draft::new(&topics, geometry.ring_bytes, reserved, access)?;
+        fill_ring(&ring, &description, schema)?;
+
+        let _cursors = match draft.publish(&cursors_path) {
+            Ok(segment) => segment,
+            Err(PublishDraftError::Exists { .. }) => return Ok(false),
+            Err(PublishDraftError::Segment(error)) => return Err(error.into()),
+        };
+        match ring.publish(&directory.ring(id)) {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let _ = std::fs::remove_file(&cursors_path);
+                match error {
+                    PublishDraftError::Exists { .. } => Ok(false),
+                    PublishDraftError::Segment(error) => Err(error.into()),
+                }
+            }
+        }
+    }
+
+    fn describe(&self, name: &TopicName) -> Result<RingDescription, TopicError> {
+        let options = &self.options;
+        let type_name = self.stored_type_name();
+        let encoding = options.encoding.clone().unwrap_or_default();
+        let schema_bytes = options.schema.as_ref().map_or(0, Vec::len);
+        check_len("encoding name", encoding.len(), NAME_MAX)?;
+        check_len(
+            "type name",
+            type_name.as_ref().map_or(0, String::len),
+            NAME_MAX,
+        )?;
+        check_len("schema", schema_bytes, Shape::SCHEMA_MAX as usize)?;
+        let time = options.time.unwrap_or_default();
+        let tsc_hz = match time {
+            TimeSource::Tsc => measure_tsc_hz().ok_or(TopicError::NoTsc)?,
+            TimeSource::None | TimeSource::Clock => 0,
+        };
+        let is_typed = type_name.is_some();
+        Ok(RingDescription {
+            geometry: Geometry::new(self.shape(time, schema_bytes as u32))?,
+            incarnation: random_id(),
+            name: name.to_string(),
+            type_name,
+            type_size: if is_typed { T::UNIT_BYTES as u64 } else { 0 },
+            type_align: if is_typed {
+                T::ALIGNMENT_BYTES as u64
+            } else {
+                0
+            },
+            encoding,
+            tsc_hz,
+            wake_fence: options.wake_fence,
+        })
+    }
+
+    fn shape(&self, time: TimeSource, schema_bytes: u32) -> Shape {
+        let options = &self.options;
+        let fixed = if T::FIXED {
+            Some(T::UNIT_BYTES)
+        } else {
+            options.payload_fixed
+        };
+        let payload_max = fixed.or(options.payload_max).unwrap_or(DEFAULT_PAYLOAD_MAX);
+        let alignment = options
+            .alignment
+            .unwrap_or(DEFAULT_ALIGNMENT)
+            .max(T::ALIGNMENT_BYTES);
+        let is_shared = options.mode == Some(PublisherMode::Shared);
+        let max_publishers = options.max_publishers.unwrap_or(DEFAULT_MAX_PUBLISHERS);
+        let mut shape = Shape {
+            mode: options.mode.unwrap_or_default(),
+            capacity_slots: options.capacity.unwrap_or(DEFAULT_CAPACITY) as u64,
+            payload_max_bytes: payload_max as u64,
+            fixed: fixed.is_some(),
+            alignment_bytes: saturate(alignment),
+            tags: options.tags.unwrap_or(true),
+            time,
+            max_publishers: if is_shared {
+                saturate(max_publishers)
+            } else {
+                1
+            },
+            loans: 0,
+            max_subscribers: saturate(options.max_subscribers.unwrap_or(DEFAULT_MAX_SUBSCRIBERS)),
+            pins: 0,
+            first_sequence: options.first_sequence.unwrap_or(0),
+            schema_bytes,
+        };
+        shape.pins = options.pins.map_or_else(|| shape.default_pins(), saturate);
+        if is_shared {
+            shape.loans = options
+                .loans
+                .map_or_else(|| shape.default_loans(), saturate);
+        }
+        shape
+    }
+
+    fn stored_type_name(&self) -> Option<String> {
+        let name = T::type_name()?;
+        Some(self.options.type_name.clone().unwrap_or(name))
+    }
+
+    fn check_and_wrap(self, name: TopicName, found: FoundRing) -> Result<Topic<T>, TopicError> {
+        let description = Arc::clone(found.ring.description());
+        self.check(&description, &found.schema)?;
+        let cursors_path = self
+            .bus
+            .directory()
+            .cursors(found.id, description.incarnation);
+        let FoundRing {
+            ring, schema, path, ..
+        } = found;
+        Ok(Topic::new(TopicShared::new(
+            self.bus,
+            name,
+            ring,
+            schema,
+            path,
+            cursors_path,
+        )))
+    }
+
+    /// Compares what was asked for explicitly with what the topic is.
+    fn check(&self, found: &RingDescription, schema: &[u8]) -> Result<(), TopicError> {
+        let (options, shape) = (&self.options, &found.geometry.shape);
+        self.check_type(found)?;
+        self.agree("publisher mode", options.mode, shape.mode)?;
+        self.agree("capacity", as_u64(options.capacity), shape.capacity_slots)?;
+        let fixed = options
+            .payload_fixed
+            .map(|bytes| PayloadKind::Fixed { bytes });
+        let variable = options
+            .payload_max
+            .map(|max_bytes| PayloadKind::Variable { max_bytes });
+        self.agree("payload", fixed.or(variable), PayloadKind::of(shape))?;
+        self.agree(
+            "alignment",
+            as_u64(options.alignment),
+            shape.alignment_bytes.into(),
+        )?;
+        self.agree(
+            "max_publishers",
+            as_u64(options.max_publishers),
+            shape.max_publishers.into(),
+        )?;
+        let max_subscribers = as_u64(options.max_subscribers);
+        self.agree(
+            "max_subscribers",
+            max_subscribers,
+            shape.max_subscribers.into(),
+        )?;
+        self.agree("loans", as_u64(options.loans), shape.loans.into())?;
+        self.agree("pins", as_u64(options.pins), shape.pins.into())?;
+        self.agree("tags", options.tags, shape.tags)?;
+        self.agree("time source", options.time, shape.time)?;
+        self.agree(
+            "encoding",
+            options.encoding.as_deref(),
+            found.encoding.as_str(),
+        )?;
+        self.agree(
+            "schema",
+            options.schema.as_deref().map(SchemaSummary),
+            SchemaSummary(schema),
+        )?;
+        self.agree(
+            "first sequence",
+            options.first_sequence,
+            shape.first_sequence,
+        )
+    }
+
+    /// A typed topic carries its type only; every topic can be opened untyped.
+    fn check_type(&self, found: &RingDescription) -> Result<(), TopicError> {
+        let Some(name) = self.stored_type_name() else {
+            return Ok(());
+        };
+        let asked = TypeDescription {
+            name: Some(name),
+            size_bytes: T::UNIT_BYTES as u64,
+            alignment_bytes: T::ALIGNMENT_BYTES as u64,
+        };
+        let shape = found.geometry.shape;
+        let found = TypeDescription {
+            name: found.type_name.clone(),
+            size_bytes: found.type_size,
+            alignment_bytes: found.type_align,
+        };
+        match asked == found && self.fits(&shape) {
+            true => Ok(()),
+            false => Err(TopicError::Type {
+                topic: self.name.clone(),
+                asked,
+                found,
+            }),
+        }
+    }
+
+    /// Whether every payload of such a topic is well placed and well sized for a `T`.
+    fn fits(&self, shape: &Shape) -> bool {
+        let size = shape.payload_max_bytes as usize;
+        shape.alignment_bytes as usize >= T::ALIGNMENT_BYTES
+            && (!T::FIXED || (shape.fixed && size == T::UNIT_BYTES))
+            && (!shape.fixed || size.is_multiple_of(T::UNIT_BYTES.max(1)))
+    }
+
+    fn agree<V: PartialEq + fmt::Display>(
+        &self,
+        what: &'static str,
+        asked: Option<V>,
+        found: V,
+    ) -> Result<(), TopicError> {
+        match asked {
+            Some(asked) if asked != found => Err(TopicError::Mismatch {
+                topic: self.name.clone(),
+                what,
+                asked: asked.to_string(),
+                found: found.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The ring of a name, or where it would go.
+pub(super) enum Found {
+    Ring(FoundRing),
+    Nothing { free_id: u64 },
+}
+
+/// A ring that was found by its name.
+pub(super) struct FoundRing {
+    pub(super) id: u64,
+    pub(super) path: PathBuf,
+    pub(super) ring: RingMap,
+    pub(super) schema: Vec<u8>,
+}
+
+/// Finds the ring of a topic: at its name's hash or, behind rings of other names with the same
+/// hash, one of the next ids.
+pub(super) fn find(directory: &BusDirectory, name: &TopicName) -> Result<Found, TopicError> {
+    let mut free_id = None;
+    for probe in 0..PROBES_MAX {
+        let id = name.file_id().wrapping_add(probe);
+        let path = directory.ring(id);
+        match RingMap::open(&path, Rights::ReadOnly) {
+            Ok((ring, schema)) if ring.description().name == name.as_str() => {
+                return Ok(Found::Ring(FoundRing {
+                    id,
+                    path,
+                    ring,
+                    schema,
+                }));
+            }
+            Ok(_) => {}
+            Err(MapError::Segment(SegmentError::NotFound { .. })) => {
+                free_id.get_or_insert(id);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match free_id {
+        Some(free_id) => Ok(Found::Nothing { free_id }),
+        None => Err(TopicError::NotFound {
+            topic: name.to_string(),
+        }),
+    }
+}
+
+/// A schema in a message: its length and its start.
+#[derive(PartialEq)]
+struct SchemaSummary<'a>(&'a [u8]);
+
+impl fmt::Display for SchemaSummary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "of {} bytes", self.0.len())?;
+        match self.0 {
+            [] => Ok(()),
+            bytes => write!(f, " starting with {:02x?}", &bytes[..bytes.len().min(8)]),
+        }
+    }
+}
+
+fn check_len(what: &'static str, bytes: usize, max: usize) -> Result<(), TopicError> {
+    match bytes > max {
+        true => Err(TopicError::TooLong { what, bytes, max }),
+        false => Ok(()),
+    }
+}
+
+/// The nearest `u32`: what is too large stays too large, and is refused with the shape.
+fn saturate(value: usize) -> u32 {
+    value.try_into().unwrap_or(u32::MAX)
+}
+
+fn as_u64(value: Option<usize>) -> Option<u64> {
+    value.map(|value| value as u64)
+}

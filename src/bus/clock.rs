@@ -1,0 +1,157 @@
+//! When a message was published.
+
+use std::time::Duration;
+
+use crate::ring::layout::TimeSource;
+
+/// A moment on `CLOCK_MONOTONIC`: nanoseconds since the host started, the same for all processes of
+/// a time namespace, never set back.
+///
+/// ```
+/// use ringbus::Timestamp;
+///
+/// let earlier = Timestamp::now();
+/// assert!(Timestamp::now() >= earlier);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// This moment.
+    pub fn now() -> Self {
+        Self(monotonic_ns())
+    }
+
+    /// The moment `nanos` nanoseconds after the clock's start.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the clock's start.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// How long ago this was; zero if it is in the future.
+    ///
+    /// ```
+    /// let moment = ringbus::Timestamp::now();
+    /// assert!(moment.elapsed() < std::time::Duration::from_secs(10));
+    /// ```
+    pub fn elapsed(self) -> Duration {
+        Duration::from_nanos(monotonic_ns().saturating_sub(self.0))
+    }
+}
+
+/// How a topic's messages get their times, and how those are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    source: TimeSource,
+    /// Ticks a second; 0 unless the source is `Tsc`.
+    tsc_hz: u64,
+}
+
+impl Clock {
+    pub(super) fn new(source: TimeSource, tsc_hz: u64) -> Self {
+        Self { source, tsc_hz }
+    }
+
+    /// The time to store with a message that is published now.
+    #[inline(always)]
+    pub(super) fn stamp(self) -> u64 {
+        match self.source {
+            TimeSource::None => 0,
+            TimeSource::Clock => monotonic_ns(),
+            TimeSource::Tsc => tsc::ticks(),
+        }
+    }
+
+    /// What a stored time means.
+    ///
+    /// Ticks are converted from the present backwards: the frequency was measured within a few
+    /// parts per million, which would add up since the host's start, but not over a message's age.
+    pub(super) fn read(self, stored: u64) -> Option<Timestamp> {
+        match self.source {
+            TimeSource::None => None,
+            TimeSource::Clock => Some(Timestamp(stored)),
+            TimeSource::Tsc => {
+                let age_ticks = tsc::ticks().saturating_sub(stored);
+                let hz = u128::from(self.tsc_hz.max(1));
+                let age_ns = u128::from(age_ticks) * 1_000_000_000 / hz;
+                Some(Timestamp(monotonic_ns().saturating_sub(age_ns as u64)))
+            }
+        }
+    }
+}
+
+/// Ticks of the time-stamp counter a second, if it can serve as a clock here.
+pub(super) fn measure_tsc_hz() -> Option<u64> {
+    const MEASURE_FOR: Duration = Duration::from_millis(20);
+    if !tsc::is_invariant() {
+        return None;
+    }
+    let (start_ns, start_ticks) = (monotonic_ns(), tsc::ticks());
+    std::thread::sleep(MEASURE_FOR);
+    let (end_ns, end_ticks) = (monotonic_ns(), tsc::ticks());
+    let ticks = u128::from(end_ticks.checked_sub(start_ticks)?);
+    let elapsed_ns = u128::from(end_ns.checked_sub(start_ns)?);
+    let hz = (ticks * 1_000_000_000).checked_div(elapsed_ns)?;
+    u64::try_from(hz).ok().filter(|hz| *hz > 0)
+}
+
+#[cfg(unix)]
+#[inline]
+fn monotonic_ns() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a valid place for the result; the clock exists on every POSIX system.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Nanoseconds of the system's wall clock, for want of a monotonic one that processes share.
+#[cfg(not(unix))]
+fn monotonic_ns() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_nanos() as u64)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod tsc {
+    use std::arch::x86_64::{__cpuid, _rdtsc, CpuidResult};
+
+    #[inline(always)]
+    pub(super) fn ticks() -> u64 {
+        // SAFETY: every x86-64 processor has the instruction.
+        unsafe { _rdtsc() }
+    }
+
+    /// Whether the counter runs at one rate whatever the processor does (CPUID 8000_0007h, EDX
+    /// bit 8: AMD64 Architecture Programmer's Manual vol. 3, E.4.5; Intel SDM vol. 3, 18.17.1).
+    pub(super) fn is_invariant() -> bool {
+        const EXTENDED: u32 = 0x8000_0000;
+        const POWER_MANAGEMENT: u32 = 0x8000_0007;
+        const INVARIANT_TSC: u32 = 1 << 8;
+        cpuid(EXTENDED).eax >= POWER_MANAGEMENT && cpuid(POWER_MANAGEMENT).edx & INVARIANT_TSC != 0
+    }
+
+    // Unsafe in the oldest Rust that this crate supports, safe in the newest.
+    #[allow(unused_unsafe)]
+    fn cpuid(leaf: u32) -> CpuidResult {
+        // SAFETY: every x86-64 processor has the instruction.
+        unsafe { __cpuid(leaf) }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod tsc {
+    pub(super) fn ticks() -> u64 {
+        0
+    }
+
+    pub(super) fn is_invariant() -> bool {
+        false
+    }
+}

@@ -1,0 +1,384 @@
+//! Errors of the API: one enum per kind of operation, and [`Error`] for applications.
+
+use std::{fmt, path::PathBuf};
+
+use crate::{
+    registry::{DirectoryError, NameError, RegistryError},
+    ring::{header::HeaderError, layout::ShapeError},
+    segment::SegmentError,
+};
+
+/// Why a bus could not be opened, listed or cleaned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The bus's name is not allowed.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The bus's directory could not be found, made or read.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The registry of participants could not be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+/// Why a topic could not be created, opened or removed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopicError {
+    /// The topic's name is not allowed.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// No topic of that name.
+    #[error("topic {topic} does not exist; create it, or check the bus and the spelling")]
+    NotFound {
+        /// The topic.
+        topic: String,
+    },
+    /// There is a topic of that name already.
+    #[error("topic {topic} exists already; open it, or remove it first")]
+    Exists {
+        /// The topic.
+        topic: String,
+    },
+    /// The topic exists with another property than the one asked for.
+    #[error(
+        "topic {topic} has {what} {found}, and {asked} was asked for; ask for the same or remove \
+         the topic"
+    )]
+    Mismatch {
+        /// The topic.
+        topic: String,
+        /// The property.
+        what: &'static str,
+        /// Its value here.
+        asked: String,
+        /// Its value in the topic.
+        found: String,
+    },
+    /// The topic carries another type.
+    #[error("topic {topic} carries {found}, not {asked}")]
+    Type {
+        /// The topic.
+        topic: String,
+        /// The type here: name, size and alignment.
+        asked: TypeDescription,
+        /// The type of the topic.
+        found: TypeDescription,
+    },
+    /// No topic can have these properties.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// A text is longer than a topic can store.
+    #[error("{what} is {bytes} bytes long, the most is {max}")]
+    TooLong {
+        /// Which text.
+        what: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The longest.
+        max: usize,
+    },
+    /// `TimeSource::Tsc` on a machine without an invariant time-stamp counter.
+    #[error("this machine has no invariant time-stamp counter; use TimeSource::Clock")]
+    NoTsc,
+    /// A file is not the segment that it should be.
+    #[error("{path}: {source}")]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: HeaderError,
+    },
+    /// A file of the topic could not be used.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The topic is in use.
+    #[error(
+        "topic {topic} is in use by {publishers} publishers and {subscribers} subscribers; stop \
+         them, or remove it by force"
+    )]
+    InUse {
+        /// The topic.
+        topic: String,
+        /// Living publishers.
+        publishers: usize,
+        /// Living subscribers.
+        subscribers: usize,
+    },
+}
+
+/// A type as a topic stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeDescription {
+    /// Its name; `None`: untyped bytes.
+    pub name: Option<String>,
+    /// Its size in bytes; of one element, if it is a slice.
+    pub size_bytes: u64,
+    /// Its alignment in bytes.
+    pub alignment_bytes: u64,
+}
+
+impl fmt::Display for TypeDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            None => f.write_str("untyped bytes"),
+            Some(name) => write!(
+                f,
+                "type {name} (size {} bytes, alignment {})",
+                self.size_bytes, self.alignment_bytes
+            ),
+        }
+    }
+}
+
+/// Why a publisher, subscriber or observer could not join a topic.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The topic is exclusive, and its publisher is alive.
+    #[error(
+        "topic {topic} has a living publisher (pid {pid}) and is exclusive; stop that one, or \
+         create the topic with shared publishers"
+    )]
+    PublisherExists {
+        /// The topic.
+        topic: String,
+        /// The publisher's process, as it saw itself.
+        pid: u32,
+    },
+    /// All places for publishers are taken by living ones.
+    #[error(
+        "topic {topic} has all of its {max} publishers; create it with a larger max_publishers"
+    )]
+    TooManyPublishers {
+        /// The topic.
+        topic: String,
+        /// The limit.
+        max: u32,
+    },
+    /// All places for subscribers are taken by living ones.
+    #[error(
+        "topic {topic} has all of its {max} subscribers; create it with a larger max_subscribers"
+    )]
+    TooManySubscribers {
+        /// The topic.
+        topic: String,
+        /// The limit.
+        max: u32,
+    },
+    /// The topic was removed, or replaced by another of the same name, after it was opened.
+    #[error("topic {topic} was removed since it was opened; open it again")]
+    Removed {
+        /// The topic.
+        topic: String,
+    },
+    /// The start lies in the future.
+    #[error("sequence {asked} is not published yet, the next one is {next}; start at Latest")]
+    NotYet {
+        /// The sequence asked for.
+        asked: u64,
+        /// The sequence of the next message.
+        next: u64,
+    },
+    /// A start by time on a topic that keeps none.
+    #[error("topic {topic} keeps no publish times; start at a sequence, or create it with a time")]
+    NoTime {
+        /// The topic.
+        topic: String,
+    },
+    /// The file is not the segment that it should be.
+    #[error("{path}: {source}")]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: HeaderError,
+    },
+    /// A file of the topic could not be used.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The registry of participants could not be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The handle belongs to the parent of this process.
+    #[error("the bus was opened before fork(); open it again in the child")]
+    Forked,
+}
+
+/// Why a message was not published. Nothing of it is visible to anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The gate is shut: publishing would overwrite what a subscriber still needs. Try again later.
+    #[error("the topic is full: {0}")]
+    Full(Culprit),
+    /// The payload is longer than the topic's maximum.
+    #[error("payload of {bytes} bytes is longer than the topic's maximum of {max}")]
+    TooLong {
+        /// The payload's length.
+        bytes: usize,
+        /// The topic's maximum.
+        max: usize,
+    },
+    /// The topic's messages have a fixed size, and this payload has another.
+    #[error("payload of {bytes} bytes on a topic of exactly {fixed}")]
+    WrongLength {
+        /// The payload's length.
+        bytes: usize,
+        /// The topic's payload size.
+        fixed: usize,
+    },
+    /// The payload is not a whole number of the topic's elements.
+    #[error("payload of {bytes} bytes is not a multiple of the topic's element of {element}")]
+    PartialElement {
+        /// The payload's length.
+        bytes: usize,
+        /// The size of an element.
+        element: usize,
+    },
+    /// A tag or flags on a topic that does not keep them.
+    #[error("the topic keeps no {what}; create it with tags")]
+    NotKept {
+        /// What it does not keep.
+        what: &'static str,
+    },
+    /// The publisher of an exclusive topic has a loan out: the next slot is taken.
+    #[error("a loan of the next slot is outstanding; commit or drop it first")]
+    LoanOutstanding,
+    /// As many chunks are on loan as the topic allows one publisher.
+    #[error("{loans} loans are outstanding, the topic's limit; commit or drop one first")]
+    LoanLimit {
+        /// The limit.
+        loans: u32,
+    },
+    /// `loan_run` asked for more consecutive slots than the ring has.
+    #[error("a run of {count} messages does not fit into {capacity} slots")]
+    RunTooLong {
+        /// How many were asked for.
+        count: usize,
+        /// The topic's capacity.
+        capacity: u64,
+    },
+    /// `loan_run` on a topic with shared publishers, whose messages may interleave.
+    #[error("runs of consecutive slots exist on exclusive topics only")]
+    NoRuns,
+    /// A spare chunk is needed because a stopped subscriber holds a message, and the file system
+    /// has no room for it.
+    #[error("no space left for a spare chunk; free some of the bus's file system")]
+    NoSpace,
+    /// The ring holds what no publisher writes. The topic can no longer be used.
+    #[error("the ring is damaged at sequence {sequence}; remove the topic")]
+    Corrupted {
+        /// Where.
+        sequence: u64,
+    },
+    /// The handle belongs to the parent of this process.
+    #[error("the bus was opened before fork(); open it again in the child")]
+    Forked,
+}
+
+/// The subscriber that a full topic waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Culprit {
+    /// Its number in the topic, as listed by [`TopicInfo`](crate::TopicInfo).
+    pub subscriber: u32,
+    /// Its process, as it sees itself; 0 if unknown.
+    pub pid: u32,
+    /// How many messages it has not finished reading.
+    pub behind: u64,
+    /// It was overtaken or evicted and still holds messages, and all spare chunks are in use.
+    pub holds_pins: bool,
+}
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            subscriber,
+            pid,
+            behind,
+            holds_pins,
+        } = self;
+        match holds_pins {
+            false => write!(
+                f,
+                "subscriber {subscriber} (pid {pid}) is {behind} messages behind"
+            ),
+            true => write!(
+                f,
+                "subscriber {subscriber} (pid {pid}) holds messages, and no spare chunk is left"
+            ),
+        }
+    }
+}
+
+/// Why a subscriber or observer got no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PollError {
+    /// Publishers overtook this subscriber: it goes on with the message after the missed ones.
+    #[error("lagged: {missed} messages were overwritten before they were read")]
+    Lagged {
+        /// Messages between the last one read and the next one to be read.
+        missed: u64,
+    },
+    /// This reliable subscriber held up publishers for longer than its stall timeout.
+    #[error("evicted after its stall timeout: {missed} messages were missed")]
+    Evicted {
+        /// Messages between the last one read and the next one to be read.
+        missed: u64,
+    },
+    /// The ring holds what no publisher writes. The topic can no longer be used.
+    #[error("the ring is damaged at sequence {sequence}; remove the topic")]
+    Corrupted {
+        /// Where.
+        sequence: u64,
+    },
+    /// The start lies in the future.
+    #[error("sequence {asked} is not published yet, the next one is {next}")]
+    NotYet {
+        /// The sequence asked for.
+        asked: u64,
+        /// The sequence of the next message.
+        next: u64,
+    },
+    /// A start by time on a topic that keeps none.
+    #[error("the topic keeps no publish times")]
+    NoTime,
+    /// The handle belongs to the parent of this process.
+    #[error("the bus was opened before fork(); open it again in the child")]
+    Forked,
+}
+
+/// Any error of this crate, for applications that only report it.
+///
+/// ```
+/// fn run() -> Result<(), ringbus::Error> {
+///     ringbus::Bus::open("no/such\tname")?;
+///     Ok(())
+/// }
+/// assert!(run().is_err());
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A bus could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A topic could not be created, opened or removed.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// A topic could not be joined.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// A message was not published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// A message was not received.
+    #[error(transparent)]
+    Poll(#[from] PollError),
+    /// A name is not allowed.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}

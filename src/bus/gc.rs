@@ -1,0 +1,214 @@
+//! Listing, removing and cleaning up.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Bus, TopicInfo,
+    builder::{CREATION_BYTE, Found, FoundRing, find},
+    error::{OpenError, TopicError},
+    info, lease,
+    mapping::RingMap,
+    topic::TopicShared,
+};
+use crate::{
+    registry::TopicName,
+    ring::layout::PublisherMode,
+    segment::{Rights, Segment, remove},
+    sync::Ordering,
+};
+
+/// Whether a topic in use may be removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Remove {
+    /// Not while a publisher or subscriber lives.
+    #[default]
+    IfUnused,
+    /// In any case. Those who have it open go on among themselves; whoever opens the name next
+    /// finds nothing, or a new topic.
+    Force,
+}
+
+/// What [`Bus::gc`] took back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Leases of dead processes.
+    pub participants: usize,
+    /// Places of dead subscribers.
+    pub subscribers: usize,
+    /// Places of dead publishers.
+    pub publishers: usize,
+    /// Files that belonged to no topic.
+    pub files: usize,
+}
+
+impl Bus {
+    /// What exists on the bus, by name. Files that are no topics, or that this process may not
+    /// read, are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] where the bus's directory cannot be read.
+    pub fn topics(&self) -> Result<Vec<TopicInfo>, OpenError> {
+        let mut topics: Vec<_> = self
+            .rings()?
+            .iter()
+            .map(|topic| info::describe(topic))
+            .collect();
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(topics)
+    }
+
+    /// Removes a topic.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError::NotFound`], and [`TopicError::InUse`] with [`Remove::IfUnused`].
+    pub fn remove(&self, topic: &str, how: Remove) -> Result<(), TopicError> {
+        let name = TopicName::new(topic)?;
+        let found = match find(self.directory(), &name) {
+            Ok(Found::Ring(found)) => self.share(found, name),
+            Ok(Found::Nothing { .. }) => {
+                return Err(TopicError::NotFound {
+                    topic: topic.to_owned(),
+                });
+            }
+            // A damaged ring can still be removed, but nobody can say who uses it.
+            Err(TopicError::Header { path, .. }) if how == Remove::Force => {
+                return Ok(remove(&path)?);
+            }
+            Err(error) => return Err(error),
+        };
+        if how == Remove::IfUnused {
+            let publishers = lease::living_publishers(self, &found.ring.view());
+            let cursors = found.cursors_to_read();
+            let subscribers = cursors.map_or(0, |cursors| {
+                lease::living_subscribers(self, &cursors.cells())
+            });
+            if publishers + subscribers > 0 {
+                let topic = topic.to_owned();
+                return Err(TopicError::InUse {
+                    topic,
+                    publishers,
+                    subscribers,
+                });
+            }
+        }
+        // The ring first: without it there is no topic, whatever else is left.
+        remove(&found.ring_path)?;
+        Ok(remove(&found.cursors_path)?)
+    }
+
+    /// Takes back what dead processes left: leases, places in topics, half-made files.
+    ///
+    /// Never needed for anybody's progress: whoever meets the dead reaps them. It frees what nobody
+    /// has met yet.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] where the bus cannot be joined or its directory not be read.
+    pub fn gc(&self) -> Result<Collected, OpenError> {
+        self.join()?;
+        let mut collected = Collected::default();
+        let topics = self.rings()?;
+        for topic in &topics {
+            collected.subscribers += self.collect_subscribers(topic);
+            collected.publishers += self.collect_publishers(topic);
+        }
+        collected.participants = self.inner.registry.collect();
+        collected.files = self.collect_files(&topics)?;
+        Ok(collected)
+    }
+
+    fn collect_subscribers(&self, topic: &TopicShared) -> usize {
+        let Ok(cursors) = topic.cursors() else {
+            return 0;
+        };
+        let cells = cursors.cells();
+        let used = cells.cells_used().load(Ordering::Acquire);
+        cells
+            .used(used)
+            .filter(|(_, cell)| lease::reap_cell_if_dead(self, cell))
+            .count()
+    }
+
+    fn collect_publishers(&self, topic: &TopicShared) -> usize {
+        // An exclusive topic's next publisher takes the only record over by the lock.
+        if topic.description().geometry.shape.mode == PublisherMode::Exclusive {
+            return 0;
+        }
+        let Ok(map) = topic.ring_to_write() else {
+            return 0;
+        };
+        let ring = map.view();
+        let max = u64::from(ring.geometry().shape.max_publishers);
+        let used = ring.publishers_used().load(Ordering::Acquire).min(max) as u32;
+        let is_reaped = |index| lease::reap_record_if_dead(self, &ring.record(index).owner);
+        (0..used).filter(|index| is_reaped(*index)).count()
+    }
+
+    /// Removes cursors without a ring, unless somebody is just making one.
+    fn collect_files(&self, topics: &[Arc<TopicShared>]) -> Result<usize, OpenError> {
+        let known: HashSet<_> = topics
+            .iter()
+            .map(|topic| topic.cursors_path.as_path())
+            .collect();
+        let is_garbage = |path: &PathBuf| !known.contains(path.as_path()) && is_abandoned(path);
+        let garbage = self.directory().leftovers()?.into_iter().filter(is_garbage);
+        // A ring may have appeared since the topics were listed.
+        let rings: Vec<_> = self.rings()?;
+        let is_new = |path: &Path| rings.iter().any(|topic| topic.cursors_path == path);
+        let removed = garbage.filter(|path| !is_new(path) && remove(path).is_ok());
+        Ok(removed.count())
+    }
+
+    /// All topics that can be opened.
+    fn rings(&self) -> Result<Vec<Arc<TopicShared>>, OpenError> {
+        let ids = self.directory().rings()?;
+        Ok(ids.into_iter().filter_map(|id| self.ring(id)).collect())
+    }
+
+    /// The topic with this id, if it can be opened.
+    fn ring(&self, id: u64) -> Option<Arc<TopicShared>> {
+        let path = self.directory().ring(id);
+        let (ring, schema) = RingMap::open(&path, Rights::ReadOnly).ok()?;
+        let name = TopicName::new(&ring.description().name).ok()?;
+        Some(self.share(
+            FoundRing {
+                id,
+                path,
+                ring,
+                schema,
+            },
+            name,
+        ))
+    }
+
+    fn share(&self, found: FoundRing, name: TopicName) -> Arc<TopicShared> {
+        let FoundRing {
+            id,
+            path,
+            ring,
+            schema,
+        } = found;
+        let cursors_path = self.directory().cursors(id, ring.description().incarnation);
+        Arc::new(TopicShared::new(
+            self.clone(),
+            name,
+            ring,
+            schema,
+            path,
+            cursors_path,
+        ))
+    }
+}
+
+/// Whether nobody is making the ring that goes with these cursors.
+fn is_abandoned(path: &Path) -> bool {
+    let file = Segment::open(path, Rights::ReadOnly).ok();
+    let segment = file.and_then(|file| file.map(crate::ring::header::HEADER_BYTES).ok());
+    segment.is_some_and(|segment| matches!(segment.is_locked(CREATION_BYTE), Ok(false)))
+}

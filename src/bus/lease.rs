@@ -1,0 +1,133 @@
+//! Places in a topic, and taking them back from the dead.
+//!
+//! A place (a subscriber's cell, a shared publisher's record) names its holder's lease in its owner
+//! word; 0 is free. A lease never comes back to life, so a place whose holder is dead may be taken by
+//! one compare-and-swap; a reaper marks the word with its own lease, so that its death leaves a place
+//! whose holder is dead.
+
+use super::Bus;
+use crate::{
+    registry::OwnerId,
+    ring::{
+        cursor_word::CursorWord,
+        layout::Cell,
+        view::{CellsView, RingView},
+    },
+    sync::{AtomicU64, Ordering},
+};
+
+/// Claims a subscriber's cell; `None` if all are taken by the living.
+pub(super) fn claim_cell(bus: &Bus, cells: &CellsView, owner: OwnerId) -> Option<u32> {
+    let index = claim(bus, owner, cells.len(), |index| &cells.cell(index).owner)?;
+    let cell = cells.cell(index);
+    // Release: edge RELEASE; a dead predecessor's pins go with it.
+    cell.cursor.store(CursorWord::DETACHED.0, Ordering::Release);
+    for count in [
+        &cell.lagged,
+        &cell.lag_events,
+        &cell.evictions,
+        &cell.stall_timeout_ns,
+    ] {
+        count.store(0, Ordering::Relaxed);
+    }
+    Some(index)
+}
+
+/// Claims the record of a shared publisher; `None` if all are taken by the living.
+pub(super) fn claim_record(bus: &Bus, ring: &RingView, owner: OwnerId) -> Option<u32> {
+    claim(bus, owner, ring.geometry().shape.max_publishers, |index| {
+        &ring.record(index).owner
+    })
+}
+
+/// Gives up a cell.
+pub(super) fn release_cell(cell: &Cell) {
+    // Release: edge RELEASE.
+    cell.cursor.store(CursorWord::DETACHED.0, Ordering::Release);
+    cell.owner.store(0, Ordering::Release);
+}
+
+/// Frees the cell of a dead subscriber; `false` if it is alive or gone.
+pub(super) fn reap_cell_if_dead(bus: &Bus, cell: &Cell) -> bool {
+    let Some(me) = bus.participant() else {
+        return false;
+    };
+    if !take_from_the_dead(bus, &cell.owner, me.word() | OwnerId::REAPING) {
+        return false;
+    }
+    release_cell(cell);
+    true
+}
+
+/// Frees the record of a dead shared publisher; `false` if it is alive or gone. Its chunk list is
+/// put in order by the next one to claim it.
+pub(super) fn reap_record_if_dead(bus: &Bus, owner: &AtomicU64) -> bool {
+    let Some(me) = bus.participant() else {
+        return false;
+    };
+    let is_reaped = take_from_the_dead(bus, owner, me.word() | OwnerId::REAPING);
+    if is_reaped {
+        owner.store(0, Ordering::Release);
+    }
+    is_reaped
+}
+
+/// Registered subscribers that are alive.
+pub(super) fn living_subscribers(bus: &Bus, cells: &CellsView) -> usize {
+    let used = cells.cells_used().load(Ordering::Acquire);
+    cells
+        .used(used)
+        .filter(|(_, cell)| is_living(bus, &cell.owner))
+        .count()
+}
+
+/// Publishers that are alive.
+pub(super) fn living_publishers(bus: &Bus, ring: &RingView) -> usize {
+    let used = ring.publishers_used().load(Ordering::Acquire);
+    let used = used.min(ring.geometry().shape.max_publishers.into()) as u32;
+    (0..used)
+        .filter(|index| is_living(bus, &ring.record(*index).owner))
+        .count()
+}
+
+/// The process that a publisher's record names; 0 if none.
+pub(super) fn publisher_pid(bus: &Bus, ring: &RingView, index: u32) -> u32 {
+    let owner = OwnerId::from_word(ring.record(index).owner.load(Ordering::Acquire));
+    owner
+        .and_then(|owner| bus.process_of(owner))
+        .map_or(0, |process| process.pid)
+}
+
+fn is_living(bus: &Bus, owner: &AtomicU64) -> bool {
+    OwnerId::from_word(owner.load(Ordering::Acquire)).is_some_and(|owner| bus.is_alive(owner))
+}
+
+/// The first of `count` places that is free or, if none is, whose holder is dead.
+fn claim<'a>(
+    bus: &Bus,
+    owner: OwnerId,
+    count: u32,
+    place: impl Fn(u32) -> &'a AtomicU64,
+) -> Option<u32> {
+    let take_free = |index: &u32| {
+        // AcqRel: edge PLACE, pairs with the Release that freed it; what its last holder left is
+        // seen.
+        place(*index)
+            .compare_exchange(0, owner.word(), Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    };
+    let take_dead = |index: &u32| take_from_the_dead(bus, place(*index), owner.word());
+    (0..count)
+        .find(take_free)
+        .or_else(|| (0..count).find(take_dead))
+}
+
+fn take_from_the_dead(bus: &Bus, place: &AtomicU64, taker: u64) -> bool {
+    // Acquire: edge PLACE, as in `claim`.
+    let word = place.load(Ordering::Acquire);
+    let is_dead = OwnerId::from_word(word).is_some_and(|owner| !bus.is_alive(owner));
+    is_dead
+        && place
+            .compare_exchange(word, taker, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+}

@@ -1,0 +1,273 @@
+//! Messages as a subscriber sees them: in place, until it moves on.
+
+use std::{fmt, marker::PhantomData};
+
+use super::{Payload, clock::Clock, error::PollError, subscriber_core::SubscriberCore};
+use crate::ring::{block::BlockHeader, cursor::Run, place::Place, sequence::Sequence};
+
+/// A message, read where its publisher wrote it. Dropping it moves the subscriber's cursor on.
+///
+/// It borrows the subscriber, so the compiler ends every reference to the payload before the next
+/// poll; until then no publisher touches it.
+///
+/// ```compile_fail,E0499
+/// # fn two(mut subscriber: ringbus::Subscriber<[u8]>) -> Result<(), ringbus::Error> {
+/// let first = subscriber.poll()?;
+/// let second = subscriber.poll()?; // error: `first` still borrows the subscriber
+/// println!("{first:?}");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Message<'s, T: ?Sized> {
+    subscriber: &'s mut SubscriberCore,
+    place: Place,
+    payload: &'s T,
+}
+
+/// A message of a [`Batch`], read in place; borrows the batch.
+pub struct MessageRef<'b, T: ?Sized> {
+    subscriber: &'b SubscriberCore,
+    place: Place,
+    payload: &'b T,
+}
+
+/// Consecutive messages, read in place. Dropping the batch moves the subscriber's cursor past all
+/// of them at once.
+///
+/// ```
+/// # let bus = ringbus::Bus::builder().dir(std::env::temp_dir().join("ringbus-doc")).open()?;
+/// # let topic = bus.topic("doc/batch").open_or_create()?;
+/// # let publisher = topic.publisher()?;
+/// let mut subscriber = topic.subscriber().join()?;
+/// publisher.publish(b"one")?;
+/// publisher.publish(b"two")?;
+/// let batch = subscriber.poll_batch(64)?;
+/// assert_eq!(batch.len(), 2);
+/// for message in &batch {
+///     println!("{}: {:?}", message.sequence(), message.payload());
+/// }
+/// # drop(batch);
+/// # drop((publisher, subscriber));
+/// # bus.remove("doc/batch", ringbus::Remove::Force)?;
+/// # Ok::<(), ringbus::Error>(())
+/// ```
+pub struct Batch<'s, T: ?Sized> {
+    subscriber: &'s mut SubscriberCore,
+    run: Run,
+    payload: PhantomData<&'s T>,
+}
+
+/// The messages of a batch, in order.
+pub struct BatchIter<'b, T: ?Sized> {
+    subscriber: &'b SubscriberCore,
+    run: Run,
+    payload: PhantomData<&'b T>,
+}
+
+/// What stands beside a payload, and how to read it.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
+    pub(super) header: BlockHeader,
+    pub(super) clock: Clock,
+    pub(super) is_lean: bool,
+}
+
+/// The accessors that messages, references into batches and snapshots have in common.
+macro_rules! message_accessors {
+    ($type:ident) => {
+        impl<T: ?Sized> $type<'_, T> {
+            /// Its position in the topic.
+            pub fn sequence(&self) -> u64 {
+                self.place.sequence().0
+            }
+
+            /// Its tag; 0 where the topic keeps none.
+            pub fn tag(&self) -> u64 {
+                self.head().header.tag
+            }
+
+            /// Its flags; 0 where the topic keeps none.
+            pub fn flags(&self) -> u16 {
+                self.head().header.flags
+            }
+
+            /// The number of its publisher; `None` where the topic keeps none (fixed size without
+            /// tags and time).
+            pub fn publisher(&self) -> Option<u16> {
+                let head = self.head();
+                (!head.is_lean).then_some(head.header.publisher)
+            }
+
+            /// When it was published; `None` where the topic keeps no time.
+            pub fn time(&self) -> Option<$crate::bus::Timestamp> {
+                let head = self.head();
+                head.clock.read(head.header.time)
+            }
+
+            /// Its payload.
+            pub fn payload(&self) -> &T {
+                self.payload
+            }
+        }
+
+        impl<T: ?Sized> std::ops::Deref for $type<'_, T> {
+            type Target = T;
+
+            fn deref(&self) -> &T {
+                self.payload
+            }
+        }
+
+        impl<T: ?Sized> AsRef<T> for $type<'_, T> {
+            fn as_ref(&self) -> &T {
+                self.payload
+            }
+        }
+
+        impl<T: ?Sized + std::fmt::Debug> std::fmt::Debug for $type<'_, T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($type))
+                    .field("sequence", &self.sequence())
+                    .field("tag", &self.tag())
+                    .field("payload", &&self.payload)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+pub(super) use message_accessors;
+
+message_accessors!(Message);
+message_accessors!(MessageRef);
+
+impl<'s, T: Payload + ?Sized> Message<'s, T> {
+    /// The message `seq`, which `subscriber` has taken.
+    #[inline(always)]
+    pub(super) fn new(
+        subscriber: &'s mut SubscriberCore,
+        seq: Sequence,
+    ) -> Result<Self, PollError> {
+        let place = subscriber.place(seq)?;
+        // SAFETY: the message is released by `drop`, and borrows the subscriber until then.
+        let payload = unsafe { subscriber.payload(place) }?;
+        Ok(Self {
+            subscriber,
+            place,
+            payload,
+        })
+    }
+}
+
+impl<T: ?Sized> Message<'_, T> {
+    fn head(&self) -> Head {
+        self.subscriber.head(self.place)
+    }
+}
+
+impl<T: ?Sized> MessageRef<'_, T> {
+    fn head(&self) -> Head {
+        self.subscriber.head(self.place)
+    }
+}
+
+impl<'s, T: Payload + ?Sized> Batch<'s, T> {
+    pub(super) fn new(subscriber: &'s mut SubscriberCore, run: Option<Run>) -> Self {
+        Self {
+            subscriber,
+            run: run.unwrap_or(Run {
+                first: Sequence(0),
+                len: 0,
+            }),
+            payload: PhantomData,
+        }
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.run.len as usize
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.run.len == 0
+    }
+
+    /// The messages in order.
+    pub fn iter(&self) -> BatchIter<'_, T> {
+        BatchIter {
+            subscriber: self.subscriber,
+            run: self.run,
+            payload: PhantomData,
+        }
+    }
+}
+
+impl<T: ?Sized> Drop for Message<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.subscriber.release();
+    }
+}
+
+impl<T: ?Sized> Drop for Batch<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.subscriber.release();
+    }
+}
+
+impl<'b, T: Payload + ?Sized> IntoIterator for &'b Batch<'_, T> {
+    type Item = MessageRef<'b, T>;
+    type IntoIter = BatchIter<'b, T>;
+
+    fn into_iter(self) -> BatchIter<'b, T> {
+        self.iter()
+    }
+}
+
+impl<'b, T: Payload + ?Sized> Iterator for BatchIter<'b, T> {
+    type Item = MessageRef<'b, T>;
+
+    #[inline]
+    fn next(&mut self) -> Option<MessageRef<'b, T>> {
+        if self.run.len == 0 {
+            return None;
+        }
+        let seq = self.run.first;
+        self.run = Run {
+            first: seq.plus(1),
+            len: self.run.len - 1,
+        };
+        // A damaged message ends the batch: the next poll of it says so.
+        let place = self.subscriber.place(seq).ok()?;
+        // SAFETY: the batch holds the run until it is dropped, and this iterator borrows it.
+        let payload = unsafe { self.subscriber.payload(place) }.ok()?;
+        Some(MessageRef {
+            subscriber: self.subscriber,
+            place,
+            payload,
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.run.len as usize, Some(self.run.len as usize))
+    }
+}
+
+impl<T: Payload + ?Sized> ExactSizeIterator for BatchIter<'_, T> {}
+
+impl<T: ?Sized> Clone for MessageRef<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for MessageRef<'_, T> {}
+
+impl<T: ?Sized> fmt::Debug for Batch<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("len", &self.run.len)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! Observing: reading without being registered.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Payload, Start,
+    clock::Clock,
+    error::{JoinError, PollError},
+    mapping::RingMap,
+    message::{Head, message_accessors},
+    start::resolve,
+    topic::TopicShared,
+};
+use crate::{
+    ring::{
+        observe::{CopyBuffer, Observation, ObserverCursor},
+        place::Place,
+        tail::find_tail,
+        view::RingView,
+    },
+    segment::generation,
+    sync::spin_loop,
+};
+
+/// Reads the messages of a topic through a read-only mapping, as copies, unknown to everybody.
+///
+/// Any number of observers can watch a topic: they take no place, write nothing and hold up nobody.
+/// In return each message is copied, and one that is overwritten meanwhile counts as missed.
+/// For monitors, and for readers that are not trusted.
+///
+/// ```
+/// # let bus = ringbus::Bus::builder().dir(std::env::temp_dir().join("ringbus-doc")).open()?;
+/// # let topic = bus.topic("doc/observer").open_or_create()?;
+/// # let publisher = topic.publisher()?;
+/// publisher.publish(b"hello")?;
+/// let mut observer = topic.observer(ringbus::Start::Oldest)?;
+/// assert_eq!(observer.poll()?.expect("a message").payload(), b"hello");
+/// # drop(publisher);
+/// # bus.remove("doc/observer", ringbus::Remove::Force)?;
+/// # Ok::<(), ringbus::Error>(())
+/// ```
+pub struct Observer<T: ?Sized> {
+    cursor: ObserverCursor<'static>,
+    buffer: CopyBuffer,
+    clock: Clock,
+    lagged: u64,
+    generation: u32,
+    ring: RingView<'static>,
+    // Dropped last: the views above point into it.
+    _ring_map: Arc<RingMap>,
+    payload: PhantomData<fn() -> Box<T>>,
+}
+
+/// A private copy of a message, made and checked by an observer.
+pub struct Snapshot<'o, T: ?Sized> {
+    place: Place,
+    payload: &'o T,
+    head: Head,
+}
+
+message_accessors!(Snapshot);
+
+/// An observer cannot tell publishers that it sleeps: it looks again after a pause, which grows
+/// from the first to the second of these.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(1));
+const SPINS_BEFORE_PAUSE: u32 = 2_000;
+
+impl<T: Payload + ?Sized> Observer<T> {
+    pub(super) fn new(topic: Arc<TopicShared>, start: Start) -> Result<Self, JoinError> {
+        let ring_map = Arc::clone(&topic.ring);
+        // SAFETY: the view is dropped with `Self`, which holds the map.
+        let ring = unsafe { ring_map.view_for_owner() };
+        let shape = ring.geometry().shape;
+        let clock = Clock::new(shape.time, topic.description().tsc_hz);
+        let start =
+            resolve(&ring, clock, start).map_err(|error| error.into_join_error(&topic.name))?;
+        Ok(Self {
+            cursor: ObserverCursor::new(ring, start),
+            buffer: CopyBuffer::new(shape.alignment_bytes as usize),
+            clock,
+            lagged: 0,
+            generation: generation(),
+            ring,
+            _ring_map: ring_map,
+            payload: PhantomData,
+        })
+    }
+
+    /// A copy of the next message, if there is one. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`PollError::Lagged`] when messages were overwritten before they could be copied; the next
+    /// poll goes on with the oldest that is retained.
+    pub fn poll(&mut self) -> Result<Option<Snapshot<'_, T>>, PollError> {
+        if self.generation != generation() {
+            return Err(PollError::Forked);
+        }
+        let (seq, header) = match self.cursor.observe(&mut self.buffer) {
+            Observation::Copied(seq, header) => (seq, header),
+            Observation::Empty => return Ok(None),
+            Observation::Lagged { missed } => {
+                self.lagged += missed;
+                return Err(PollError::Lagged { missed });
+            }
+            Observation::Corrupted { seq } => return Err(PollError::Corrupted { sequence: seq.0 }),
+        };
+        let payload = T::from_payload(self.buffer.payload());
+        let payload = payload.ok_or(PollError::Corrupted { sequence: seq.0 })?;
+        let head = Head {
+            header,
+            clock: self.clock,
+            is_lean: self.ring.geometry().shape.is_lean(),
+        };
+        Ok(Some(Snapshot {
+            place: Place::home(seq),
+            payload,
+            head,
+        }))
+    }
+
+    /// A copy of the newest message, unless it was read before; skips everything in between, which
+    /// does not count as missed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`poll`](Self::poll).
+    pub fn latest(&mut self) -> Result<Option<Snapshot<'_, T>>, PollError> {
+        if self.generation != generation() {
+            return Err(PollError::Forked);
+        }
+        let newest = find_tail(&self.ring).minus(1);
+        if newest > self.cursor.next() {
+            self.cursor.seek(newest);
+        }
+        self.poll()
+    }
+
+    /// Waits until there is something to poll; `false` after `timeout`. Looks again and again with
+    /// pauses of up to 1 ms, since nobody knows that it waits.
+    ///
+    /// # Errors
+    ///
+    /// [`PollError::Forked`].
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, PollError> {
+        if self.generation != generation() {
+            return Err(PollError::Forked);
+        }
+        let deadline = Instant::now().checked_add(timeout);
+        for _ in 0..SPINS_BEFORE_PAUSE {
+            if self.cursor.is_ready() {
+                return Ok(true);
+            }
+            spin_loop();
+        }
+        let mut pause = PAUSES.0;
+        while !self.cursor.is_ready() {
+            let left = deadline.map_or(pause, |end| end.duration_since(Instant::now()));
+            if left.is_zero() {
+                return Ok(false);
+            }
+            std::thread::sleep(pause.min(left));
+            pause = (pause * 2).min(PAUSES.1);
+        }
+        Ok(true)
+    }
+
+    /// The sequence of the next message that it will read.
+    pub fn cursor(&self) -> u64 {
+        self.cursor.next().0
+    }
+
+    /// Messages that are published and not read yet, at some moment during the call.
+    pub fn lag(&self) -> u64 {
+        find_tail(&self.ring).since(self.cursor.next())
+    }
+
+    /// Messages missed since it was made, all in all.
+    pub fn lagged(&self) -> u64 {
+        self.lagged
+    }
+}
+
+impl<T: ?Sized> Snapshot<'_, T> {
+    fn head(&self) -> Head {
+        self.head
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Observer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer")
+            .field("cursor", &self.cursor.next().0)
+            .finish_non_exhaustive()
+    }
+}

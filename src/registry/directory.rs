@@ -1,0 +1,250 @@
+//! Where a bus keeps its files.
+//!
+//! ```text
+//! <root>/<bus>/registry
+//! <root>/<bus>/topics/<id>.ring
+//! <root>/<bus>/topics/<id>-<incarnation>.cursors
+//! ```
+//!
+//! The root is the one that the caller names, else `$RINGBUS_DIR`, else a directory of the user in
+//! /dev/shm. There anybody may make directories, so that one is refused unless the user owns it.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use super::BusName;
+use crate::segment::{Access, SegmentError, create_directory, effective_user, is_directory_of};
+
+/// The directory of a bus.
+pub(crate) struct BusDirectory {
+    path: PathBuf,
+}
+
+impl BusDirectory {
+    /// Finds the directory of a bus, or makes it, with rights that follow from those of its files:
+    /// who may read them may enter it, who may write them may add to it.
+    ///
+    /// `root` is `None` for the usual place.
+    pub(crate) fn open_or_create(
+        root: Option<&Path>,
+        bus: &BusName,
+        access: Access,
+    ) -> Result<Self, DirectoryError> {
+        let root = Root::find(root);
+        make(&root.path, access)?;
+        let this = Self::open_in(&root, bus)?;
+        make(&this.path, access)?;
+        make(&this.topics(), access)?;
+        Ok(this)
+    }
+
+    /// Finds the directory of a bus that exists.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::NoBus`] where there is none.
+    pub(crate) fn open(root: Option<&Path>, bus: &BusName) -> Result<Self, DirectoryError> {
+        let this = Self::open_in(&Root::find(root), bus)?;
+        match this.topics().is_dir() {
+            true => Ok(this),
+            false => Err(DirectoryError::NoBus { path: this.path }),
+        }
+    }
+
+    fn open_in(root: &Root, bus: &BusName) -> Result<Self, DirectoryError> {
+        root.check_owner()?;
+        Ok(Self {
+            path: root.path.join(bus.as_str()),
+        })
+    }
+
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory of the topics' files.
+    pub(crate) fn topics(&self) -> PathBuf {
+        self.path.join("topics")
+    }
+
+    /// The ring of a topic, by [`file_id`](super::TopicName::file_id).
+    pub(crate) fn ring(&self, id: u64) -> PathBuf {
+        self.topics().join(format!("{id:016x}.ring"))
+    }
+
+    /// The cursors of one incarnation of a topic: a ring that is made anew gets new cursors.
+    pub(crate) fn cursors(&self, id: u64, incarnation: u64) -> PathBuf {
+        self.topics()
+            .join(format!("{id:016x}-{incarnation:016x}.cursors"))
+    }
+
+    /// The ids of all topics that have a ring, in order.
+    pub(crate) fn rings(&self) -> Result<Vec<u64>, DirectoryError> {
+        let names = list(&self.topics())?;
+        let mut ids: Vec<u64> = names
+            .iter()
+            .filter_map(|name| parse_ring(name.to_str()?))
+            .collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// The cursors files and unfinished drafts that are there, whether or not a ring goes with them.
+    pub(crate) fn leftovers(&self) -> Result<Vec<PathBuf>, DirectoryError> {
+        let is_leftover = |name: &&OsString| {
+            let name = name.to_string_lossy();
+            name.ends_with(".cursors") || name.starts_with(".draft-")
+        };
+        let names = list(&self.topics())?;
+        let names = names.iter().filter(is_leftover);
+        Ok(names.map(|name| self.topics().join(name)).collect())
+    }
+}
+
+/// The names of all buses, in order; none where there is no root.
+pub(crate) fn list_buses(root: Option<&Path>) -> Result<Vec<BusName>, DirectoryError> {
+    let root = Root::find(root);
+    if !root.path.exists() {
+        return Ok(Vec::new());
+    }
+    root.check_owner()?;
+    let names = list(&root.path)?;
+    let buses = names
+        .iter()
+        .filter_map(|name| BusName::new(name.to_str()?).ok());
+    let mut buses: Vec<_> = buses
+        .filter(|bus| root.path.join(bus.as_str()).join("topics").is_dir())
+        .collect();
+    buses.sort_unstable();
+    Ok(buses)
+}
+
+/// The directory of a bus cannot be found or made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// There is no such bus.
+    #[error("{path}: no bus there; one appears when something is published")]
+    NoBus {
+        /// Where it would be.
+        path: PathBuf,
+    },
+
+    /// Somebody else made the directory that should be this user's own.
+    #[error(
+        "{path}: not a directory of this user (uid {uid}), perhaps a trap; have it removed, or \
+         choose another place by RINGBUS_DIR"
+    )]
+    NotOwned {
+        /// The root of the buses.
+        path: PathBuf,
+        /// The user.
+        uid: u32,
+    },
+
+    /// A directory could not be made.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+
+    /// A directory could not be read.
+    #[error("{path}: cannot read the directory: {source}")]
+    Read {
+        /// The directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// The directory in which buses are.
+struct Root {
+    path: PathBuf,
+    /// True where nobody chose the place, so that anybody may have been there first.
+    by_default: bool,
+}
+
+impl Root {
+    fn find(explicit: Option<&Path>) -> Self {
+        let from_env = || {
+            env::var_os("RINGBUS_DIR")
+                .filter(|dir| !dir.is_empty())
+                .map(PathBuf::from)
+        };
+        match explicit.map(Path::to_owned).or_else(from_env) {
+            Some(path) => Self {
+                path,
+                by_default: false,
+            },
+            None => Self {
+                path: default_path(),
+                by_default: true,
+            },
+        }
+    }
+
+    /// Refuses a default root that is not a directory, or not this user's.
+    fn check_owner(&self) -> Result<(), DirectoryError> {
+        match self.by_default {
+            true => check_owner(&self.path, effective_user()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Refuses what is not a directory of the user; a symbolic link is none.
+pub(super) fn check_owner(path: &Path, uid: u32) -> Result<(), DirectoryError> {
+    let path = path.to_owned();
+    match is_directory_of(&path, uid) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(DirectoryError::NotOwned { path, uid }),
+        Err(e) if e.kind() == ErrorKind::NotFound => Err(DirectoryError::NoBus { path }),
+        Err(source) => Err(DirectoryError::Read { path, source }),
+    }
+}
+
+fn default_path() -> PathBuf {
+    let shared_memory = Path::new("/dev/shm");
+    let parent = if shared_memory.is_dir() {
+        shared_memory.into()
+    } else {
+        env::temp_dir()
+    };
+    parent.join(format!("ringbus-{}", effective_user()))
+}
+
+fn make(path: &Path, access: Access) -> Result<(), SegmentError> {
+    match path.is_dir() {
+        true => Ok(()),
+        false => create_directory(path, access),
+    }
+}
+
+fn list(path: &Path) -> Result<Vec<OsString>, DirectoryError> {
+    let read = |source| DirectoryError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let entries = fs::read_dir(path).map_err(read)?;
+    entries
+        .map(|entry| Ok(entry.map_err(read)?.file_name()))
+        .collect()
+}
+
+fn parse_ring(file_name: &str) -> Option<u64> {
+    let digits = file_name
+        .strip_suffix(".ring")
+        .filter(|digits| digits.len() == 16)?;
+    let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    digits
+        .bytes()
+        .all(lower_hex)
+        .then(|| u64::from_str_radix(digits, 16).ok())?
+}

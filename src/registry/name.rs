@@ -1,0 +1,185 @@
+//! Names: of topics, which are data and never paths, and of buses, which are directories.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// The name of a topic: levels separated by `/`, such as `robot/7/pose`.
+///
+/// 1 to 255 bytes of UTF-8. No level is empty, `.` or `..`. Control characters do not occur, nor do
+/// `*` and `>`, which are kept for patterns. Names are compared byte by byte.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicName(Box<str>);
+
+impl TopicName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that it breaks, and where.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        check_len(name, TOPIC_NAME_MAX_BYTES)?;
+        check_characters(name, |character| {
+            !character.is_control() && !matches!(character, '*' | '>')
+        })?;
+        check_levels(name)?;
+        Ok(Self(name.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The hash by which the topic's files are found: FNV-1a of 64 bits, the same in every process
+    /// and version. Two names may share it; the file has the whole name.
+    pub(crate) fn file_id(&self) -> u64 {
+        // http://www.isthe.com/chongo/tech/comp/fnv/
+        const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0000_0100_0000_01b3;
+        let mix = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+        self.0.as_bytes().iter().fold(OFFSET_BASIS, mix)
+    }
+}
+
+/// The name of a bus: 1 to 64 of `A-Z`, `a-z`, `0-9`, `.`, `_`, `-`, and not a `.` first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BusName(Box<str>);
+
+impl BusName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that it breaks, and where.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        check_len(name, BUS_NAME_MAX_BYTES)?;
+        check_characters(name, |character| {
+            character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-')
+        })?;
+        if name.starts_with('.') {
+            return Err(NameError::LeadingDot);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for BusName {
+    /// `default`: the bus of those who name none.
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
+/// A name breaks a rule. Positions are in bytes from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// There is nothing in it.
+    #[error("the name is empty")]
+    Empty,
+
+    /// It is too long.
+    #[error("the name has {len_bytes} bytes; at most {max_bytes} are allowed")]
+    TooLong {
+        /// Bytes that it has.
+        len_bytes: usize,
+        /// Bytes that it may have.
+        max_bytes: usize,
+    },
+
+    /// A character that may not occur.
+    #[error("the name has {character:?} at byte {position}, which is not allowed")]
+    Character {
+        /// The character.
+        character: char,
+        /// Where it is.
+        position: usize,
+    },
+
+    /// Two separators in a row, or one at the start or the end.
+    #[error("the name has an empty level at byte {position}; write one '/' between levels")]
+    EmptyLevel {
+        /// Where the level would begin.
+        position: usize,
+    },
+
+    /// A level that is `.` or `..`.
+    #[error("the name has a level of dots only at byte {position}; levels are not directories")]
+    DotLevel {
+        /// Where the level begins.
+        position: usize,
+    },
+
+    /// The name of a bus begins with a dot.
+    #[error("the name begins with '.'; hidden directories are not buses")]
+    LeadingDot,
+}
+
+fn check_len(name: &str, max_bytes: usize) -> Result<(), NameError> {
+    match name.len() {
+        0 => Err(NameError::Empty),
+        len_bytes if len_bytes > max_bytes => Err(NameError::TooLong {
+            len_bytes,
+            max_bytes,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_characters(name: &str, allowed: impl Fn(char) -> bool) -> Result<(), NameError> {
+    match name
+        .char_indices()
+        .find(|&(_, character)| !allowed(character))
+    {
+        Some((position, character)) => Err(NameError::Character {
+            character,
+            position,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn check_levels(name: &str) -> Result<(), NameError> {
+    let mut position = 0;
+    for level in name.split('/') {
+        match level {
+            "" => return Err(NameError::EmptyLevel { position }),
+            "." | ".." => return Err(NameError::DotLevel { position }),
+            _ => position += level.len() + 1,
+        }
+    }
+    Ok(())
+}
+
+impl AsRef<str> for TopicName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for BusName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TopicName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Display for BusName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+const TOPIC_NAME_MAX_BYTES: usize = 255;
+const BUS_NAME_MAX_BYTES: usize = 64;

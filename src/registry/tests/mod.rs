@@ -1,0 +1,5 @@
+mod directory;
+mod header;
+mod lease;
+mod name;
+mod process;

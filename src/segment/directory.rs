@@ -1,0 +1,48 @@
+//! Directories made with exactly the rights asked for, and names removed.
+
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::Path,
+};
+
+use super::{Access, Rights, SegmentError, os, random_id};
+
+/// Makes a directory in an existing one, unless its name is taken.
+///
+/// It appears in one step, with its group and mode set; `access` is that of the files in it.
+/// A process that is killed meanwhile may leave an empty `.new-*` directory beside it.
+pub(crate) fn create_directory(path: &Path, access: Access) -> Result<(), SegmentError> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let staged = parent.join(format!(".new-{:016x}", random_id()));
+    os::create_directory(&staged)
+        .map_err(|e| SegmentError::opening(parent, Rights::ReadWrite, e))?;
+    let made = os::set_directory_access(&staged, access.directory())
+        .and_then(|()| os::rename_new(&staged, path));
+    if made.is_err() {
+        let _ = fs::remove_dir(&staged);
+    }
+    match made {
+        Err(e) if is_taken(&e) => Ok(()),
+        made => made.map_err(|e| SegmentError::os("make", path, e)),
+    }
+}
+
+/// True for a directory that belongs to the user `uid`; a symbolic link is none.
+pub(crate) fn is_directory_of(path: &Path, uid: u32) -> io::Result<bool> {
+    os::is_directory_of(path, uid)
+}
+
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), SegmentError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(SegmentError::os("remove", path, e)),
+        _ => Ok(()),
+    }
+}
+
+/// True where a name was not given because there is something under it.
+fn is_taken(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == ErrorKind::AlreadyExists || kind == ErrorKind::DirectoryNotEmpty
+}

@@ -1,0 +1,147 @@
+//! What can go wrong with a file in shared memory, and what to do about it.
+
+use std::{
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use super::{Rights, os};
+
+/// A file in shared memory cannot be made, opened, mapped or locked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SegmentError {
+    /// The file system is too full. Nothing was left behind.
+    #[error(
+        "{path}: {needed_bytes} bytes are needed, but its file system has {available_bytes} free; \
+         make room there, or give it more"
+    )]
+    NoSpace {
+        /// The file, or the directory where it should be.
+        path: PathBuf,
+        /// Bytes that were to be reserved.
+        needed_bytes: u64,
+        /// Bytes that were free before.
+        available_bytes: u64,
+    },
+
+    /// There is no such file.
+    #[error("{path}: no such file")]
+    NotFound {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The mode and the group of the file, or of a directory above it, forbid it.
+    #[error("{path}: this user may not {rights} it; its owner, group and mode decide")]
+    Permission {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        rights: Rights,
+    },
+
+    /// The process, or the system, has no room for another open file.
+    #[error("{path}: too many open files; raise the limit (`ulimit -n`) or close some")]
+    TooManyFiles {
+        /// The file that was to be opened.
+        path: PathBuf,
+    },
+
+    /// A directory, a symbolic link, a device or a pipe stands in its place.
+    #[error("{path}: not a regular file; remove it, or name another")]
+    NotRegular {
+        /// What is there.
+        path: PathBuf,
+    },
+
+    /// The file is shorter than it should be.
+    #[error("{path}: {need_bytes} bytes are needed, but the file has {have_bytes}")]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that it should have.
+        need_bytes: u64,
+        /// Bytes that it has.
+        have_bytes: u64,
+    },
+
+    /// The process may not make files of this size.
+    #[error(
+        "{path}: {needed_bytes} bytes are needed, but this process may make files of \
+         {limit_bytes} at most; raise the limit (`ulimit -f`)"
+    )]
+    FileSizeLimit {
+        /// The file, or the directory where it should be.
+        path: PathBuf,
+        /// Bytes that the file was to have.
+        needed_bytes: u64,
+        /// Bytes that the process may give it.
+        limit_bytes: u64,
+    },
+
+    /// This process is a forked child; what its parent opened is not open here.
+    #[error("{path}: opened before fork() by the parent process; open it again in this one")]
+    Forked {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The system refused for another reason.
+    #[error("{path}: cannot {op} it: {source}")]
+    Os {
+        /// What was tried.
+        op: &'static str,
+        /// The file, or the directory where it should be.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl SegmentError {
+    /// For a failure to open, or to make, a file.
+    pub(super) fn opening(path: &Path, rights: Rights, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            ErrorKind::NotFound => Self::NotFound { path },
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                Self::Permission { path, rights }
+            }
+            _ if os::is_out_of_files(&source) => Self::TooManyFiles { path },
+            _ if os::is_not_regular(&source) => Self::NotRegular { path },
+            _ => Self::Os {
+                op: "open",
+                path,
+                source,
+            },
+        }
+    }
+
+    /// For any other failure.
+    pub(super) fn os(op: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Os {
+            op,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// A draft could not be given its name.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PublishDraftError {
+    /// Somebody else was first: open theirs.
+    #[error("{path}: exists already")]
+    Exists {
+        /// The name.
+        path: PathBuf,
+    },
+
+    /// Anything else.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+}

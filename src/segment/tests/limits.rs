@@ -1,0 +1,153 @@
+//! Limits of memory, file sizes, open files and rights, each in a process of its own.
+
+use std::{fs, os::unix::fs::MetadataExt, process::Command};
+
+use crate::{
+    segment::{Access, Draft, SegmentError, create_directory},
+    testing::{self, Actor, PRIVATE, Scratch, say},
+};
+
+#[test]
+fn a_full_file_system_is_an_error_and_no_signal() {
+    let scratch = Scratch::new();
+    let may_mount = Command::new("unshare").args(["-m", "true"]).status();
+    if !may_mount.is_ok_and(|status| status.success()) {
+        return println!("skipped: mounting a small tmpfs needs the rights of root");
+    }
+    let mount = format!(
+        "mount -t tmpfs -o size=64k tmpfs {}",
+        scratch.path().display()
+    );
+    let role = "segment::tests::limits::role_full";
+    let mut actor = Actor::start_after(&["unshare", "-m"], &mount, role, scratch.path());
+    assert_eq!(actor.hears(), "needed 1048576 available 65536");
+    assert_eq!(actor.hears(), "left 0");
+    assert_eq!(actor.hears(), "sparse needed 131072 available 61440");
+    assert!(actor.ends_well());
+}
+
+#[test]
+fn a_file_size_limit_is_an_error_and_no_signal() {
+    let scratch = Scratch::new();
+    let limit = "ulimit -f 16"; // blocks of 512 bytes
+    let role = "segment::tests::limits::role_limited";
+    let mut actor = Actor::start_after(&[], limit, role, scratch.path());
+    assert_eq!(actor.hears(), "needed 8193 limit 8192");
+    assert!(actor.ends_well());
+}
+
+#[test]
+fn no_room_for_open_files_is_an_error() {
+    let scratch = Scratch::new();
+    let mut actor = Actor::start("segment::tests::limits::role_many_files", scratch.path());
+    assert_eq!(actor.hears(), "too many files");
+    assert!(actor.ends_well());
+}
+
+#[test]
+fn no_umask_narrows_what_is_asked_for() {
+    let scratch = Scratch::new();
+    let role = "segment::tests::limits::role_masked";
+    let mut actor = Actor::start_after(&[], "umask 777", role, scratch.path());
+    assert_eq!(actor.hears(), "made");
+    assert!(actor.ends_well());
+    let mode = |name| fs::metadata(scratch.join(name)).unwrap().mode() & 0o7777;
+    assert_eq!(
+        [mode("file"), mode("named"), mode("dir")],
+        [0o640, 0o640, 0o750]
+    );
+}
+
+#[test]
+#[ignore = "a role"]
+fn role_masked() {
+    let (dir, access) = (
+        testing::directory(),
+        Access {
+            mode: 0o640,
+            group: None,
+        },
+    );
+    let unnamed = Draft::new(&dir, 4096, &[], access).unwrap();
+    unnamed.publish(&dir.join("file")).unwrap();
+    let named = Draft::new_named(&dir, 4096, &[], access).unwrap();
+    named.publish(&dir.join("named")).unwrap();
+    create_directory(&dir.join("dir"), access).unwrap();
+    say("made");
+}
+
+#[test]
+#[ignore = "a role"]
+fn role_full() {
+    let dir = testing::directory();
+    let whole = Draft::new(&dir, 1 << 20, &[0..1 << 20], PRIVATE)
+        .err()
+        .unwrap();
+    let SegmentError::NoSpace {
+        needed_bytes,
+        available_bytes,
+        ..
+    } = whole
+    else {
+        panic!("{whole}");
+    };
+    say(&format!(
+        "needed {needed_bytes} available {available_bytes}"
+    ));
+    say(&format!("left {}", dir.read_dir().unwrap().count()));
+    let sparse = Draft::new(&dir, 1 << 20, &[0..4096], PRIVATE).unwrap();
+    let sparse = sparse.publish(&dir.join("a")).unwrap();
+    let error = sparse.reserve(4096, 131072).unwrap_err();
+    let SegmentError::NoSpace {
+        needed_bytes,
+        available_bytes,
+        ..
+    } = error
+    else {
+        panic!("{error}");
+    };
+    say(&format!(
+        "sparse needed {needed_bytes} available {available_bytes}"
+    ));
+}
+
+#[test]
+#[ignore = "a role"]
+fn role_limited() {
+    let dir = testing::directory();
+    Draft::new(&dir, 8192, &[0..8192], PRIVATE).unwrap();
+    let error = Draft::new(&dir, 8193, &[], PRIVATE).err().unwrap();
+    let SegmentError::FileSizeLimit {
+        needed_bytes,
+        limit_bytes,
+        ..
+    } = error
+    else {
+        panic!("{error}");
+    };
+    say(&format!("needed {needed_bytes} limit {limit_bytes}"));
+}
+
+#[test]
+#[ignore = "a role"]
+fn role_many_files() {
+    let limit = libc::rlimit {
+        rlim_cur: 32,
+        rlim_max: 32,
+    };
+    // SAFETY: `limit` is one `rlimit`; it concerns this process alone.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
+    let mut drafts = Vec::new();
+    let error = loop {
+        match Draft::new(&testing::directory(), 4096, &[], PRIVATE) {
+            Ok(draft) => drafts.push(draft),
+            Err(error) => break error,
+        }
+    };
+    drop(drafts);
+    assert!(
+        matches!(error, SegmentError::TooManyFiles { .. }),
+        "{error}"
+    );
+    say("too many files");
+}

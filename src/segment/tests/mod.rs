@@ -1,0 +1,6 @@
+mod directory;
+mod draft;
+mod fork;
+mod limits;
+mod lock;
+mod open;

@@ -1,0 +1,31 @@
+//! Sleeping until a peer has done something, at no price to a peer while nobody sleeps.
+//!
+//! [`Event`] is the protocol. It stands on two facilities of the kernel: `futex` puts threads to
+//! sleep on a shared word, and `membarrier` lets the one who goes to sleep pay for the fence that
+//! the one who wakes would otherwise need. Models replace both (`model.rs`).
+//!
+//! | edge  | store                     | then load           | at                          |
+//! |-------|---------------------------|---------------------|-----------------------------|
+//! | SLEEP | "somebody sleeps"         | the predicate       | sleeper, [`Event::prepare`] |
+//! | SLEEP | what makes the predicate true | "somebody sleeps?" | notifier, [`Event::notify`] |
+//!
+//! SLEEP is no pair of release and acquire: of the two loads, at least one must see the other
+//! side's store. Model: `tests/loom_event.rs`.
+//!
+//! No sleep is longer than 100 ms, so that a notifier which dies between its two steps delays
+//! its sleepers by no more than that.
+
+mod event;
+#[cfg(not(ringbus_loom))]
+mod futex;
+#[cfg(not(ringbus_loom))]
+mod membarrier;
+#[cfg(ringbus_loom)]
+mod model;
+#[cfg(test)]
+mod tests;
+
+#[cfg(ringbus_loom)]
+use self::model::{futex, membarrier};
+
+pub(crate) use self::event::{Event, FenceSide};

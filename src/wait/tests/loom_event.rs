@@ -1,0 +1,141 @@
+//! Every interleaving of sleepers and notifiers: no wake-up is lost (edge SLEEP).
+//!
+//! A sleep in the model ends only by a wake, so that a lost one is a deadlock, which loom reports.
+//! The last three tests leave out one step of the protocol each, and must deadlock.
+
+use std::{sync::Arc, time::Duration};
+
+use loom::{model::Builder, thread};
+
+use crate::{
+    sync::{AtomicU32, Ordering},
+    wait::{Event, FenceSide, event::SLEEPING, futex},
+};
+
+#[derive(Default)]
+struct Shared {
+    word: AtomicU32,
+    predicate: [AtomicU32; 2],
+}
+
+impl Shared {
+    fn event(&self) -> Event<'_> {
+        Event::new(&self.word, FenceSide::Sleeper)
+    }
+
+    /// Does notifier `index`'s half of the predicate.
+    fn fulfil(&self, index: usize) {
+        self.predicate[index].store(1, Ordering::Relaxed);
+    }
+
+    fn publish(&self, index: usize) {
+        self.fulfil(index);
+        self.event().notify();
+    }
+
+    fn holds(&self, halves: usize) -> bool {
+        let done = |half: &AtomicU32| half.load(Ordering::Relaxed) == 1;
+        self.predicate[..halves].iter().all(done)
+    }
+
+    fn sleep_until(&self, halves: usize) {
+        while !self.holds(halves) {
+            let token = self.event().prepare();
+            if self.holds(halves) {
+                break;
+            }
+            self.event().sleep(token, Duration::MAX);
+        }
+    }
+}
+
+/// Explores `others`, each in a thread, beside `main`: all interleavings of two threads, and
+/// those of three in which no more than three times a thread is interrupted that could run on.
+fn explore(others: &[fn(&Shared)], main: fn(&Shared)) {
+    let others = others.to_vec();
+    let mut model = Builder::new();
+    model.preemption_bound = (others.len() > 1).then_some(3);
+    model.check(move || {
+        let shared = Arc::new(Shared::default());
+        let spawn = |other: &fn(&Shared)| {
+            let (shared, other) = (Arc::clone(&shared), *other);
+            thread::spawn(move || other(&shared))
+        };
+        let running: Vec<_> = others.iter().map(spawn).collect();
+        main(&shared);
+        for other in running {
+            other.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn loom_a_sleeper_sees_what_it_was_notified_of() {
+    explore(&[|shared| shared.publish(0)], |shared| {
+        shared.sleep_until(1)
+    });
+}
+
+#[test]
+fn loom_a_sleeper_sees_what_two_notified_it_of() {
+    explore(
+        &[|shared| shared.publish(0), |shared| shared.publish(1)],
+        |shared| shared.sleep_until(2),
+    );
+}
+
+#[test]
+fn loom_a_sleeper_misses_no_second_notify() {
+    explore(&[|shared| shared.sleep_until(2)], |shared| {
+        shared.publish(0);
+        shared.publish(1);
+    });
+}
+
+#[test]
+fn loom_one_notify_wakes_two_sleepers() {
+    explore(
+        &[
+            |shared| shared.sleep_until(1),
+            |shared| shared.sleep_until(1),
+        ],
+        |shared| shared.publish(0),
+    );
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn loom_without_the_second_look_a_wake_up_is_lost() {
+    explore(&[|shared| shared.publish(0)], |shared| {
+        while !shared.holds(1) {
+            let token = shared.event().prepare();
+            shared.event().sleep(token, Duration::MAX);
+        }
+    });
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn loom_without_the_sleepers_barrier_a_wake_up_is_lost() {
+    explore(&[|shared| shared.publish(0)], |shared| {
+        while !shared.holds(1) {
+            let word = shared.word.fetch_or(SLEEPING, Ordering::Relaxed) | SLEEPING;
+            if shared.holds(1) {
+                break;
+            }
+            futex::wait(&shared.word, word, Duration::MAX);
+        }
+    });
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn loom_without_the_notifiers_barrier_a_wake_up_is_lost() {
+    let careless: fn(&Shared) = |shared| {
+        shared.fulfil(0);
+        if shared.word.load(Ordering::Relaxed) & SLEEPING != 0 {
+            shared.event().notify();
+        }
+    };
+    explore(&[careless], |shared| shared.sleep_until(1));
+}

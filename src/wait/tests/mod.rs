@@ -1,0 +1,6 @@
+#[cfg(not(ringbus_loom))]
+mod event;
+#[cfg(not(ringbus_loom))]
+mod futex;
+#[cfg(ringbus_loom)]
+mod loom_event;
