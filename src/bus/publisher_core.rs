@@ -192,7 +192,7 @@ impl PublisherCore {
                 place.sequence()
             }
             Engine::Shared(publisher) => {
-                let loan = publisher.lend().ok()?;
+                let loan = publisher.lend(self).ok()?;
                 self.write(loan.place(), meta, payload);
                 let committed = publisher.commit(loan);
                 committed.inspect_err(|_| publisher.abort(loan)).ok()?
@@ -355,7 +355,7 @@ impl PublisherCore {
                     .map_err(Refusal::Shut)
             }
             Engine::Shared(publisher) => publisher
-                .lend()
+                .lend(self)
                 .map(Lent::Chunk)
                 .map_err(|refusal| self.loan_refused(refusal)),
         }
@@ -465,6 +465,7 @@ impl PublisherCore {
                 loans: self.shape.loans,
             }),
             LoanRefusal::Pins { cell } => Refusal::Shut(Shut::Pins { cell }),
+            LoanRefusal::Space => Refusal::Shut(Shut::Space),
             LoanRefusal::Corrupted => Refusal::Final(PublishError::Corrupted { sequence: 0 }),
         }
     }
