@@ -466,6 +466,7 @@ impl PublisherCore {
             }),
             LoanRefusal::Space => Refusal::Shut(Shut::Space),
             LoanRefusal::Pins { cell } => Refusal::Shut(Shut::Pins { cell }),
+            LoanRefusal::Space => Refusal::Shut(Shut::Space),
             LoanRefusal::Corrupted => Refusal::Final(PublishError::Corrupted { sequence: 0 }),
         }
     }
