@@ -466,7 +466,6 @@ impl PublisherCore {
             }),
             LoanRefusal::Space => Refusal::Shut(Shut::Space),
             LoanRefusal::Pins { cell } => Refusal::Shut(Shut::Pins { cell }),
-            LoanRefusal::Space => Refusal::Shut(Shut::Space),
             LoanRefusal::Corrupted => Refusal::Final(PublishError::Corrupted { sequence: 0 }),
         }
     }
