@@ -1,7 +1,6 @@
 //! Reliable, lossy and observing readers: what each gets, misses and is told.
 
 use std::{
-    process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -210,38 +209,48 @@ fn a_reliable_batch_is_as_long_as_asked_and_a_lossy_one_has_its_pins() {
 }
 
 #[test]
-fn only_a_publisher_whose_chunks_are_all_held_is_told_who_holds_them() {
-    let bus = TestBus::new();
-    let topic = bus.topic("t").shared().capacity(4).loans(1).pins(1);
-    let topic = topic.create().unwrap();
-    let publisher = topic.publisher().unwrap();
-    // A publisher has `loans + 1` chunks besides those in the ring.
-    let mut holders = [0, 1].map(|_| topic.subscriber().join().unwrap());
-    let held: Vec<_> = holders
-        .iter_mut()
-        .map(|holder| {
-            let seq = publisher.publish(b"held").unwrap();
-            let message = holder.latest().unwrap().expect("just published");
-            assert_eq!(message.sequence(), seq);
-            message
-        })
-        .collect();
-    let refused = (0..100).find_map(|_| publisher.try_publish(b"next").err());
-    let Some(PublishError::Full(culprit)) = refused else {
-        panic!("{refused:?}");
-    };
-    assert!(culprit.holds_pins);
-    assert_eq!(culprit.pid, process::id());
-    assert!(
-        PublishError::Full(culprit)
-            .to_string()
-            .contains("holds messages")
-    );
-    assert!(held.iter().all(|message| message.payload() == b"held"));
-    drop(held);
-    drop(holders);
-    for _ in 0..100 {
-        publisher.try_publish(b"next").unwrap();
+fn however_much_lossy_subscribers_hold_nobody_is_delayed() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus
+            .topic_of(mode)
+            .capacity(8)
+            .payload_max(40)
+            .max_subscribers(20)
+            .pins(4);
+        let topic = topic.create().unwrap();
+        let publishers = match mode {
+            PublisherMode::Exclusive => vec![topic.publisher().unwrap()],
+            PublisherMode::Shared => (0..3).map(|_| topic.publisher().unwrap()).collect(),
+        };
+        let mut holders: Vec<_> = (0..20)
+            .map(|_| topic.subscriber().join().unwrap())
+            .collect();
+        let mut next = 0;
+        let mut publish = |count: u64| {
+            for publisher in publishers.iter().cycle().take(count as usize) {
+                let payload = checked::payload(40, 1, next);
+                assert_eq!(publisher.try_publish(&payload), Ok(next));
+                next += 1;
+            }
+            next
+        };
+        for round in 0..5 {
+            // Each holds all it may, and other messages than everybody else.
+            let mut held = Vec::new();
+            for holder in &mut holders {
+                let next = publish(4 + round);
+                holder.seek(Start::Sequence(next - 4)).unwrap();
+                held.push(holder.poll_batch(100).unwrap());
+                assert_eq!(held.last().expect("pushed").len(), 4);
+            }
+            publish(1000);
+            for message in held.iter().flatten() {
+                assert_eq!(checked::check(message.payload()), (1, message.sequence()));
+            }
+        }
+        let info = topic.info();
+        assert_eq!((info.full, info.waited), (0, 0));
     }
 }
 

@@ -3,8 +3,7 @@
 use std::{fs, process::Command};
 
 use ringbus::{
-    Payload, PollError, PublishError, Publisher, PublisherMode, ShapeError, Start, Subscriber,
-    Topic, TopicError,
+    Payload, PollError, PublishError, Publisher, ShapeError, Start, Subscriber, Topic, TopicError,
 };
 
 use crate::support::{MODES, TestBus, checked};
