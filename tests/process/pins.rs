@@ -1,6 +1,6 @@
 //! Stopped processes that hold messages.
 
-use ringbus::{Meta, Patience, PollError, PublishError, Publisher, Topic};
+use ringbus::{Meta, Patience, PollError, Publisher, Topic};
 
 use super::actor::{Actor, Roles, Stage, say};
 use crate::support::{MODES, TestBus, checked};
@@ -54,11 +54,10 @@ fn publish(publisher: &Publisher<[u8]>, topic: &Topic<[u8]>, count: u64) {
 #[test]
 fn a_stopped_holder_delays_nobody_and_its_messages_stay() {
     for mode in MODES {
-        for (capacity, hold) in [(1, 1), (8, 1), (8, 6), (256, 8)] {
+        for (capacity, hold) in [(1, 1), (8, 1), (8, 6), (256, 32)] {
             let bus = TestBus::new();
             let topic = bus.topic_of(mode).capacity(capacity).payload_max(LEN_MAX);
-            // Those of three holders are fewer than the chunks of a shared publisher.
-            let topic = topic.pins(8).create().unwrap();
+            let topic = topic.create().unwrap();
             let publisher = topic.publisher().unwrap();
             let mut holders = [0; 3].map(|_| {
                 let args = [hold.to_string()];
@@ -124,35 +123,5 @@ fn messages_of_a_killed_holder_are_free_again() {
             holder.kill();
             publish(&publisher, &topic, 20);
         }
-    }
-}
-
-#[test]
-fn a_publisher_waits_for_a_stopped_holder_only_once_all_chunks_are_held() {
-    let bus = TestBus::new();
-    let topic = bus
-        .topic("t")
-        .shared()
-        .capacity(4)
-        .payload_max(LEN_MAX)
-        .loans(1)
-        .pins(2);
-    let topic = topic.create().unwrap();
-    let publisher = topic.publisher().unwrap();
-    let mut holder = Actor::start("pins/holder", bus.root().path(), &["2"]);
-    assert_eq!(holder.hear(), "joined");
-    publish(&publisher, &topic, 2);
-    holder.cue();
-    holder.hear();
-    holder.stop();
-    let payload = checked::payload(LEN_MAX, 1, 0);
-    let refused = (0..100).find_map(|_| publisher.try_publish(&payload).err());
-    let is_named = matches!(refused, Some(PublishError::Full(culprit))
-        if culprit.pid == holder.pid() && culprit.holds_pins);
-    assert!(is_named, "{refused:?}");
-    // Its death frees them within the publisher's wait.
-    holder.kill();
-    for _ in 0..100 {
-        publisher.publish(&payload).unwrap();
     }
 }
