@@ -8,8 +8,9 @@
 //! ```
 //! use ringbus::Bus;
 //!
-//! # let dir = std::env::temp_dir().join("ringbus-doc");
-//! # let bus = Bus::builder().dir(dir).name("crate").open()?;
+//! # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
+//! # let place = Bus::builder().dir(&dir).name("crate");
+//! # let bus = place.clone().open()?;
 //! # #[cfg(any())]
 //! let bus = Bus::open("default")?;
 //! let topic = bus.topic("greetings").open_or_create()?;
@@ -22,7 +23,8 @@
 //!     assert_eq!(message.payload(), b"hello");
 //! }
 //! # drop((publisher, subscriber));
-//! # bus.remove("greetings", ringbus::Remove::Force)?;
+//! # place.destroy()?;
+//! # let _ = std::fs::remove_dir(dir);
 //! # Ok::<(), ringbus::Error>(())
 //! ```
 //!

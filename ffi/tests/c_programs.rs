@@ -313,6 +313,10 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
+        let root = || Bus::builder().dir(&self.0);
+        for bus in root().names().unwrap_or_default() {
+            let _ = root().name(&bus).destroy();
+        }
         let _ = fs::remove_dir_all(&self.0);
     }
 }

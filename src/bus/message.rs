@@ -35,7 +35,9 @@ pub struct MessageRef<'b, T: ?Sized> {
 /// of them at once.
 ///
 /// ```
-/// # let bus = ringbus::Bus::builder().dir(std::env::temp_dir().join("ringbus-doc")).open()?;
+/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
+/// # let place = ringbus::Bus::builder().dir(&dir).name("message");
+/// # let bus = place.clone().open()?;
 /// # let topic = bus.topic("doc/batch").open_or_create()?;
 /// # let publisher = topic.publisher()?;
 /// let mut subscriber = topic.subscriber().join()?;
@@ -48,7 +50,8 @@ pub struct MessageRef<'b, T: ?Sized> {
 /// }
 /// # drop(batch);
 /// # drop((publisher, subscriber));
-/// # bus.remove("doc/batch", ringbus::Remove::Force)?;
+/// # place.destroy()?;
+/// # let _ = std::fs::remove_dir(dir);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 pub struct Batch<'s, T: ?Sized> {

@@ -45,7 +45,10 @@ pub use self::{
     watch::{TopicEvent, Watch},
 };
 use crate::{
-    registry::{BusDirectory, BusName, OwnerId, Participant, Registry, RegistryError, list_buses},
+    registry::{
+        BusDirectory, BusName, OwnerId, Participant, Registry, RegistryError, list_buses,
+        remove_bus,
+    },
     segment::Access,
 };
 
@@ -56,14 +59,16 @@ use crate::{
 /// dies: there is no daemon, and nothing to start or to clean up.
 ///
 /// ```
-/// # let dir = std::env::temp_dir().join("ringbus-doc");
-/// let bus = ringbus::Bus::builder().dir(dir).name("example").open()?;
+/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
+/// # let place = ringbus::Bus::builder().dir(&dir).name("example");
+/// let bus = ringbus::Bus::builder().dir(&dir).name("example").open()?;
 /// let topic = bus.topic("orders/new").open_or_create()?;
 /// let mut subscriber = topic.subscriber().join()?;
 /// topic.publisher()?.publish(b"buy 100")?;
 /// assert_eq!(subscriber.poll()?.expect("a message").payload(), b"buy 100");
 /// # drop(subscriber);
-/// # bus.remove("orders/new", ringbus::Remove::Force)?;
+/// # place.destroy()?;
+/// # let _ = std::fs::remove_dir(dir);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 #[derive(Clone)]
@@ -231,6 +236,32 @@ impl BusBuilder {
     pub fn names(&self) -> Result<Vec<String>, OpenError> {
         let names = list_buses(self.dir.as_deref())?;
         Ok(names.iter().map(|name| name.as_str().to_owned()).collect())
+    }
+
+    /// Removes the bus with all its topics, whoever uses them. Those who have them open go on among
+    /// themselves; whoever opens the bus next gets a new one.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
+    /// # let builder = ringbus::Bus::builder().dir(&dir).name("destroy");
+    /// let bus = builder.clone().open()?;
+    /// bus.topic("doc/doomed").create()?;
+    /// drop(bus);
+    /// builder.destroy()?;
+    /// # let _ = std::fs::remove_dir(dir);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] where there is no such bus, or which file could not be removed; what was
+    /// removed before it stays so.
+    pub fn destroy(self) -> Result<(), OpenError> {
+        let name = self
+            .name
+            .as_deref()
+            .map_or(Ok(BusName::default()), BusName::new)?;
+        Ok(remove_bus(self.dir.as_deref(), &name)?)
     }
 
     /// Opens the bus.

@@ -36,14 +36,17 @@ use crate::{
 /// For monitors, and for readers that are not trusted.
 ///
 /// ```
-/// # let bus = ringbus::Bus::builder().dir(std::env::temp_dir().join("ringbus-doc")).open()?;
+/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
+/// # let place = ringbus::Bus::builder().dir(&dir).name("observer");
+/// # let bus = place.clone().open()?;
 /// # let topic = bus.topic("doc/observer").open_or_create()?;
 /// # let publisher = topic.publisher()?;
 /// publisher.publish(b"hello")?;
 /// let mut observer = topic.observer(ringbus::Start::Oldest)?;
 /// assert_eq!(observer.poll()?.expect("a message").payload(), b"hello");
 /// # drop(publisher);
-/// # bus.remove("doc/observer", ringbus::Remove::Force)?;
+/// # place.destroy()?;
+/// # let _ = std::fs::remove_dir(dir);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 pub struct Observer<T: ?Sized> {

@@ -44,7 +44,9 @@ pub enum Patience {
 /// wherever a publisher is killed.
 ///
 /// ```
-/// # let bus = ringbus::Bus::builder().dir(std::env::temp_dir().join("ringbus-doc")).open()?;
+/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
+/// # let place = ringbus::Bus::builder().dir(&dir).name("publisher");
+/// # let bus = place.clone().open()?;
 /// let topic = bus.topic("doc/publisher").open_or_create()?;
 /// let publisher = topic.publisher()?;
 /// let first = publisher.publish(b"hello")?;
@@ -55,7 +57,8 @@ pub enum Patience {
 /// loan.set_tag(7);
 /// loan.commit()?;
 /// # drop(publisher);
-/// # bus.remove("doc/publisher", ringbus::Remove::Force)?;
+/// # place.destroy()?;
+/// # let _ = std::fs::remove_dir(dir);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 pub struct Publisher<T: ?Sized> {

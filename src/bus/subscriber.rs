@@ -36,7 +36,9 @@ pub struct SubscriberBuilder<T: ?Sized> {
 /// [`PollError::Evicted`].
 ///
 /// ```
-/// # let bus = ringbus::Bus::builder().dir(std::env::temp_dir().join("ringbus-doc")).open()?;
+/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
+/// # let place = ringbus::Bus::builder().dir(&dir).name("subscriber");
+/// # let bus = place.clone().open()?;
 /// # let topic = bus.topic("doc/subscriber").open_or_create()?;
 /// # let publisher = topic.publisher()?;
 /// let mut subscriber = topic.subscriber().reliable().join()?;
@@ -45,7 +47,8 @@ pub struct SubscriberBuilder<T: ?Sized> {
 ///     println!("{}: {:?}", message.sequence(), message.payload());
 /// }
 /// # drop((publisher, subscriber));
-/// # bus.remove("doc/subscriber", ringbus::Remove::Force)?;
+/// # place.destroy()?;
+/// # let _ = std::fs::remove_dir(dir);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 pub struct Subscriber<T: ?Sized> {

@@ -24,10 +24,13 @@ use crate::{
 /// An open topic. Clones share it; dropping it ends nothing.
 ///
 /// ```
-/// # let bus = ringbus::Bus::builder().dir(std::env::temp_dir().join("ringbus-doc")).open()?;
+/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
+/// # let place = ringbus::Bus::builder().dir(&dir).name("topic");
+/// # let bus = place.clone().open()?;
 /// let topic = bus.topic("doc/topic").open_or_create()?;
 /// assert_eq!(topic.info().capacity_slots, 4096);
-/// # bus.remove("doc/topic", ringbus::Remove::Force)?;
+/// # place.destroy()?;
+/// # let _ = std::fs::remove_dir(dir);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 pub struct Topic<T: ?Sized> {

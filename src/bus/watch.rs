@@ -36,13 +36,15 @@ impl Bus {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # let dir = std::env::temp_dir().join("ringbus-doc");
-    /// # let bus = ringbus::Bus::builder().dir(dir).name("watch").open()?;
+    /// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
+    /// # let place = ringbus::Bus::builder().dir(&dir).name("watch");
+    /// # let bus = place.clone().open()?;
     /// let mut watch = bus.watch()?;
     /// let topic = bus.topic("doc/watched").open_or_create()?;
     /// let event = watch.next(Duration::from_secs(1))?;
     /// assert_eq!(event, Some(ringbus::TopicEvent::Appeared(topic.name().clone())));
-    /// # bus.remove("doc/watched", ringbus::Remove::Force)?;
+    /// # place.destroy()?;
+    /// # let _ = std::fs::remove_dir(dir);
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     ///

@@ -20,7 +20,9 @@ use std::{
 use thiserror::Error;
 
 use super::BusName;
-use crate::segment::{Access, SegmentError, create_directory, effective_user, is_directory_of};
+use crate::segment::{
+    Access, SegmentError, create_directory, effective_user, is_directory_of, remove,
+};
 
 /// The directory of a bus.
 pub(crate) struct BusDirectory {
@@ -109,6 +111,26 @@ impl BusDirectory {
     }
 }
 
+/// Removes a bus with everything in it, whatever it is.
+pub(crate) fn remove_bus(root: Option<&Path>, bus: &BusName) -> Result<(), DirectoryError> {
+    let this = BusDirectory::open(root, bus)?;
+    // File by file: memory need not be where the directory is. The registry first, so that
+    // whoever opens the bus meanwhile makes a new one.
+    for directory in [this.path.clone(), this.topics()] {
+        let paths = list(&directory)?
+            .into_iter()
+            .map(|name| directory.join(name));
+        for path in paths.filter(|path| !path.is_dir()) {
+            remove(&path)?;
+        }
+    }
+    let removed = fs::remove_dir_all(&this.path);
+    removed.map_err(|source| DirectoryError::Read {
+        path: this.path,
+        source,
+    })
+}
+
 /// The names of all buses, in order; none where there is no root.
 pub(crate) fn list_buses(root: Option<&Path>) -> Result<Vec<BusName>, DirectoryError> {
     let root = Root::find(root);
@@ -154,8 +176,8 @@ pub enum DirectoryError {
     #[error(transparent)]
     Segment(#[from] SegmentError),
 
-    /// A directory could not be read.
-    #[error("{path}: cannot read the directory: {source}")]
+    /// A directory could not be read, or not be removed.
+    #[error("{path}: cannot read or remove the directory: {source}")]
     Read {
         /// The directory.
         path: PathBuf,
