@@ -249,6 +249,9 @@ fn library_directory() -> &'static Path {
         let mut build = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
         build.args(["build", "--quiet", "-p", "ringbus-ffi", "--target-dir"]);
         build.arg(directory.parent().unwrap());
+        if cfg!(feature = "portable") {
+            build.args(["--features", "portable"]);
+        }
         if directory.ends_with("release") {
             build.arg("--release");
         }

@@ -109,7 +109,7 @@ impl Bus {
     /// Opens the bus `name` of this user, or creates it.
     ///
     /// A bus is a directory of that name in `$RINGBUS_DIR` or, if that is not set, in
-    /// `/dev/shm/ringbus-<uid>`.
+    /// `/dev/shm/ringbus-<uid>`; with the portable backend, among the temporary files.
     ///
     /// # Errors
     ///
@@ -240,6 +240,8 @@ impl BusBuilder {
 
     /// Removes the bus with all its topics, whoever uses them. Those who have them open go on among
     /// themselves; whoever opens the bus next gets a new one.
+    ///
+    /// With the portable backend only this, and not the removal of the directory, frees the memory.
     ///
     /// ```
     /// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The root is the one that the caller names, else `$RINGBUS_DIR`, else a directory of the user in
-//! /dev/shm. There anybody may make directories, so that one is refused unless the user owns it.
+//! /dev/shm, or in the directory of temporary files with the portable backend. There anybody may
+//! make directories, so that one is refused unless the user owns it.
 
 use std::{
     env,
@@ -21,7 +22,7 @@ use thiserror::Error;
 
 use super::BusName;
 use crate::segment::{
-    Access, SegmentError, create_directory, effective_user, is_directory_of, remove,
+    Access, SegmentError, create_directory, default_parent, effective_user, is_directory_of, remove,
 };
 
 /// The directory of a bus.
@@ -101,13 +102,18 @@ impl BusDirectory {
 
     /// The cursors files and unfinished drafts that are there, whether or not a ring goes with them.
     pub(crate) fn leftovers(&self) -> Result<Vec<PathBuf>, DirectoryError> {
-        let is_leftover = |name: &&OsString| {
-            let name = name.to_string_lossy();
+        let is_leftover = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
             name.ends_with(".cursors") || name.starts_with(".draft-")
         };
-        let names = list(&self.topics())?;
-        let names = names.iter().filter(is_leftover);
-        Ok(names.map(|name| self.topics().join(name)).collect())
+        let mut found = Vec::new();
+        for directory in [self.path.clone(), self.topics()] {
+            let paths = list(&directory)?
+                .into_iter()
+                .map(|name| directory.join(name));
+            found.extend(paths.filter(is_leftover));
+        }
+        Ok(found)
     }
 }
 
@@ -233,13 +239,7 @@ pub(super) fn check_owner(path: &Path, uid: u32) -> Result<(), DirectoryError> {
 }
 
 fn default_path() -> PathBuf {
-    let shared_memory = Path::new("/dev/shm");
-    let parent = if shared_memory.is_dir() {
-        shared_memory.into()
-    } else {
-        env::temp_dir()
-    };
-    parent.join(format!("ringbus-{}", effective_user()))
+    default_parent().join(format!("ringbus-{}", effective_user()))
 }
 
 fn make(path: &Path, access: Access) -> Result<(), SegmentError> {
