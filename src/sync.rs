@@ -18,6 +18,11 @@ pub(crate) use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence, fence},
 };
 
+#[cfg(all(test, ringbus_loom))]
+pub(crate) use loom::thread_local;
+#[cfg(all(test, not(ringbus_loom)))]
+pub(crate) use std::thread_local;
+
 /// An Acquire load that is also defined on memory mapped read-only.
 ///
 /// The standard library guarantees only *relaxed* loads of at most 8 bytes on read-only memory

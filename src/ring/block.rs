@@ -1,8 +1,11 @@
 //! A block: the header of one message and its payload.
 
+#[cfg(not(ringbus_loom))]
 use std::ptr::NonNull;
 
+#[cfg(not(ringbus_loom))]
 use super::{place::Place, view::RingView};
+#[cfg(not(ringbus_loom))]
 use crate::sync::{AtomicU64, Ordering};
 
 /// What stands beside a payload. Fields that the topic does not keep are dropped when written and
@@ -16,8 +19,10 @@ pub(crate) struct BlockHeader {
     pub(crate) time: u64,
 }
 
+#[cfg(not(ringbus_loom))]
 const META_OFFSET: usize = 8;
 
+#[cfg(not(ringbus_loom))]
 impl RingView<'_> {
     /// Where the payload of the block at `place` starts; `payload_max_bytes` are there.
     #[inline(always)]

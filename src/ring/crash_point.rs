@@ -15,15 +15,13 @@ pub(super) mod testing {
         panic::{self, AssertUnwindSafe},
     };
 
-    #[cfg(ringbus_loom)]
-    use crate::sync::thread_local;
-
     /// The payload of the unwinding that ends a publisher.
     struct Vanished;
 
-    thread_local! {
+    crate::sync::thread_local! {
         /// Crash points that this thread still passes.
-        static PASSES_LEFT: Cell<u32> = const { Cell::new(u32::MAX) };
+        #[allow(clippy::missing_const_for_thread_local, reason = "loom's has no `const`")]
+        static PASSES_LEFT: Cell<u32> = Cell::new(u32::MAX);
     }
 
     pub(crate) fn crash_point() {

@@ -87,6 +87,9 @@ pub(crate) mod sequence;
 pub(crate) mod tail;
 #[cfg(not(ringbus_loom))]
 pub(crate) mod view;
+#[cfg(ringbus_loom)]
+#[path = "tests/model_view.rs"]
+pub(crate) mod view;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Reading without being known: copy the message out, then see whether it was still there.
 
+#[cfg(ringbus_loom)]
+pub(crate) use super::view::CopyBuffer;
 use super::{
     block::BlockHeader,
     place::Place,
@@ -7,7 +9,9 @@ use super::{
     tail::{find_oldest, find_tail},
     view::RingView,
 };
-use crate::sync::{AtomicU64, Ordering, fence, load_acquire};
+#[cfg(not(ringbus_loom))]
+use crate::sync::AtomicU64;
+use crate::sync::{Ordering, fence, load_acquire};
 
 /// What an observer found at its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,7 @@ impl<'m> ObserverCursor<'m> {
 }
 
 /// A private buffer for one message, aligned like the topic's payloads.
+#[cfg(not(ringbus_loom))]
 pub(crate) struct CopyBuffer {
     /// Longer than `len` by what aligning its start may take.
     bytes: Vec<u8>,
@@ -108,6 +113,7 @@ pub(crate) struct CopyBuffer {
     alignment: usize,
 }
 
+#[cfg(not(ringbus_loom))]
 impl CopyBuffer {
     /// An empty buffer; `alignment` is a power of two.
     pub(crate) fn new(alignment: usize) -> Self {

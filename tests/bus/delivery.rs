@@ -117,7 +117,7 @@ fn a_message_that_is_held_never_changes() {
                 publish(1 + round % 3);
                 let held = lossy.latest().unwrap().expect("just published");
                 let seq = held.sequence();
-                let next = publish(1 + (5 * capacity as u64) >> (round % 4));
+                let next = publish((1 + (5 * capacity as u64)) >> (round % 4));
                 assert_eq!(checked::check(held.payload()), (3, seq));
                 drop(held);
                 assert_eq!(span(&mut lossy, seq + 1), next);
