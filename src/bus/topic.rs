@@ -61,7 +61,8 @@ impl<T: Payload + ?Sized> Topic<T> {
         &self.shared.name
     }
 
-    /// The topic's properties, participants and counters as they are now.
+    /// The topic's properties, participants and counters as they are now; in a forked child, which
+    /// has nothing of the topic, its properties only.
     pub fn info(&self) -> TopicInfo {
         info::describe(&self.shared)
     }
@@ -120,6 +121,19 @@ impl TopicShared {
             ring_path,
             cursors_path,
             cursors,
+        }
+    }
+
+    /// Whether this is a child of the process that opened it: there, nothing of it is mapped.
+    pub(super) fn is_forked(&self) -> bool {
+        self.ring.segment().is_forked()
+    }
+
+    /// Refuses a child of the process that opened it.
+    pub(super) fn check_not_forked(&self) -> Result<(), JoinError> {
+        match self.is_forked() {
+            true => Err(JoinError::Forked),
+            false => Ok(()),
         }
     }
 
