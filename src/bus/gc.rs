@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     registry::TopicName,
-    ring::layout::PublisherMode,
     segment::{Rights, Segment, remove},
     sync::Ordering,
 };
@@ -136,10 +135,6 @@ impl Bus {
     }
 
     fn collect_publishers(&self, topic: &TopicShared) -> usize {
-        // An exclusive topic's next publisher takes the only record over by the lock.
-        if topic.description().geometry.shape.mode == PublisherMode::Exclusive {
-            return 0;
-        }
         let Ok(map) = topic.ring_to_write() else {
             return 0;
         };

@@ -219,6 +219,9 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
     }
 
     fn commit_patiently(&self, patience: Patience) -> Result<u64, PublishError> {
+        if self.core.is_forked() {
+            return Err(PublishError::Forked);
+        }
         self.core
             .commit_patiently(self.lent, self.meta, self.len_bytes, patience)
     }
@@ -307,6 +310,9 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
     /// [`PublishError::NotKept`] for a tag on a topic without; then none is published.
     pub fn commit(self) -> Result<u64, PublishError> {
         self.core.check_meta(self.meta)?;
+        if self.core.is_forked() {
+            return Err(PublishError::Forked);
+        }
         let first = self.core.position();
         for lent in &self.lent {
             if let Err(Refusal::Final(error)) = self.core.commit(*lent, self.meta, self.len_bytes) {

@@ -77,6 +77,7 @@ const NEWEST_ROUNDS_MAX: u32 = 1 << 16;
 
 impl<T: Payload + ?Sized> Observer<T> {
     pub(super) fn new(topic: Arc<TopicShared>, start: Start) -> Result<Self, JoinError> {
+        topic.check_not_forked()?;
         let ring_map = Arc::clone(&topic.ring);
         // SAFETY: the view is dropped with `Self`, which holds the map.
         let ring = unsafe { ring_map.view_for_owner() };
@@ -117,6 +118,9 @@ impl<T: Payload + ?Sized> Observer<T> {
     ///
     /// Those of [`poll`](Self::poll), but never [`PollError::Lagged`].
     pub fn latest(&mut self) -> Result<Option<Snapshot<'_, T>>, PollError> {
+        if self.generation != generation() {
+            return Err(PollError::Forked);
+        }
         for _ in 0..NEWEST_ROUNDS_MAX {
             let newest = find_tail(&self.ring).minus(1);
             if newest > self.cursor.next() {
@@ -167,6 +171,9 @@ impl<T: Payload + ?Sized> Observer<T> {
 
     /// Messages that are published and not read yet, at some moment during the call.
     pub fn lag(&self) -> u64 {
+        if self.generation != generation() {
+            return 0;
+        }
         find_tail(&self.ring).since(self.cursor.next())
     }
 

@@ -74,6 +74,7 @@ const PUBLISHER_BYTE: u64 = 0;
 
 impl PublisherCore {
     pub(super) fn join(topic: &TopicShared) -> Result<Self, JoinError> {
+        topic.check_not_forked()?;
         let ring_map = topic.ring_to_write()?;
         let cursors_map = topic.cursors()?;
         // SAFETY: the views are dropped with `Self`, which holds the maps.

@@ -35,7 +35,8 @@ impl<T: Payload + ?Sized> Topic<T> {
         &self.shared.name
     }
 
-    /// The topic's properties, participants and counters as they are now.
+    /// The topic's properties, participants and counters as they are now; in a forked child, which
+    /// has nothing of the topic, its properties only.
     pub fn info(&self) -> TopicInfo {
         info::describe(&self.shared)
     }

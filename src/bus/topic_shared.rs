@@ -51,6 +51,19 @@ impl TopicShared {
         }
     }
 
+    /// Whether this is a child of the process that opened it: there, nothing of it is mapped.
+    pub(super) fn is_forked(&self) -> bool {
+        self.ring.segment().is_forked()
+    }
+
+    /// Refuses a child of the process that opened it.
+    pub(super) fn check_not_forked(&self) -> Result<(), JoinError> {
+        match self.is_forked() {
+            true => Err(JoinError::Forked),
+            false => Ok(()),
+        }
+    }
+
     /// What the ring's header says.
     pub(super) fn description(&self) -> &Arc<RingDescription> {
         self.ring.description()

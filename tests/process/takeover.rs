@@ -87,7 +87,7 @@ fn the_next_publisher_continues_without_a_hole() {
                 assert_next_ten(reader, origin);
             }
             match origin % 2 {
-                0 => actor.kill(),
+                0 => drop(actor.kill()),
                 _ => assert!(actor.ends_well()),
             }
             let info = topic.info();
