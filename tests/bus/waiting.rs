@@ -163,6 +163,33 @@ fn a_publisher_asleep_at_the_gate_is_woken() {
 }
 
 #[test]
+fn each_read_wakes_a_publisher_asleep_at_the_gate() {
+    const ROUNDS: u64 = 1000;
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(1).create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut reliable = topic.subscriber().reliable().join().unwrap();
+        let started = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(|| (0..=ROUNDS).for_each(|_| drop(publisher.publish(b"x").unwrap())));
+            for round in 0..ROUNDS {
+                while topic.info().waited <= round {
+                    thread::yield_now();
+                }
+                // Longer than it spins.
+                thread::sleep(Duration::from_micros(100));
+                drop(reliable.poll().unwrap().expect("published"));
+            }
+        });
+        let elapsed = started.elapsed();
+        println!("{mode}: {ROUNDS} wakes of a publisher took {elapsed:?}");
+        // Without a wake it looks again after 10 ms, which would be 10 s.
+        assert!(elapsed < Duration::from_secs(8));
+    }
+}
+
+#[test]
 fn a_publisher_can_wait_for_its_subscribers() {
     for mode in MODES {
         let bus = TestBus::new();
