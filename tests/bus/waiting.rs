@@ -172,7 +172,8 @@ fn each_read_wakes_a_publisher_asleep_at_the_gate() {
         let mut reliable = topic.subscriber().reliable().join().unwrap();
         let started = Instant::now();
         thread::scope(|scope| {
-            scope.spawn(|| (0..=ROUNDS).for_each(|_| drop(publisher.publish(b"x").unwrap())));
+            let publish = move |_| drop(publisher.publish(b"x").unwrap());
+            scope.spawn(move || (0..=ROUNDS).for_each(publish));
             for round in 0..ROUNDS {
                 while topic.info().waited <= round {
                     thread::yield_now();

@@ -21,7 +21,11 @@ use ringbus::{
 use super::actor::{Actor, Roles, Stage, eventually};
 use crate::support::{TestBus, checked};
 
-pub const ROLES: Roles = &[("kill/publisher", publisher), ("kill/reader", reader)];
+pub const ROLES: Roles = &[
+    ("kill/publisher", publisher),
+    ("kill/sprinter", sprinter),
+    ("kill/reader", reader),
+];
 
 const LEN_MAX: usize = 200;
 const CAPACITY: usize = 16;
@@ -63,6 +67,16 @@ fn publisher(stage: &Stage) {
         let seq = publish_some(&publisher, &topic, origin, &mut serial, &mut random);
         let noted = [serial.to_le_bytes(), seq.to_le_bytes()].concat();
         note.write_all_at(&noted, 0).unwrap();
+    }
+}
+
+/// Does nothing but publish, so that a kill is likely to find it at that.
+fn sprinter(stage: &Stage) {
+    let (origin, publisher) = (stage.number(0), stage.topic().publisher().unwrap());
+    let mut payload = [0; checked::LEN_MIN];
+    for serial in 0.. {
+        checked::fill(&mut payload, origin, serial);
+        publisher.publish(&payload).unwrap();
     }
 }
 
@@ -433,4 +447,88 @@ fn kills_at_random_moments_harm_no_message_of_an_exclusive_topic() {
 #[test]
 fn kills_at_random_moments_harm_no_message_of_a_shared_topic() {
     campaign(PublisherMode::Shared, 3);
+}
+
+/// Checks whatever it can get hold of: every message is whole and in its publisher's order.
+fn sample(mut lossy: Subscriber<[u8]>, is_over: &AtomicBool) -> u64 {
+    let (mut last_of, mut received) = (HashMap::new(), 0);
+    while !is_over.load(Ordering::Acquire) {
+        let batch = match lossy.poll_batch(32) {
+            Ok(batch) => batch,
+            Err(PollError::Lagged { .. }) => continue,
+            Err(error) => panic!("{error}"),
+        };
+        for message in &batch {
+            let (origin, serial) = checked::check(message.payload());
+            let last = last_of.insert(origin, serial);
+            assert!(
+                last.is_none_or(|last| last < serial),
+                "{origin}: {last:?}, then {serial}"
+            );
+            received += 1;
+        }
+    }
+    received
+}
+
+#[test]
+fn no_chunk_of_a_killed_publisher_is_lost_or_used_twice() {
+    const PUBLISHERS: usize = 3;
+    let bus = TestBus::new();
+    let builder = bus
+        .topic("t")
+        .shared()
+        .capacity(64)
+        .payload_max(checked::LEN_MIN);
+    let topic = builder
+        .loans(2)
+        .max_publishers(PUBLISHERS)
+        .create()
+        .unwrap();
+    let lossy = topic.subscriber().start(Start::Oldest).join().unwrap();
+    let is_over = AtomicBool::new(false);
+    let (mut random, mut kills) = (Random(0xbad_5eed), 0);
+    let received = thread::scope(|scope| {
+        let sampling = scope.spawn(|| sample(lossy, &is_over));
+        let ends = EndsOnDrop(&is_over);
+        let start =
+            |origin: u64| Actor::start("kill/sprinter", bus.root().path(), &[&origin.to_string()]);
+        let mut publishers: Vec<_> = (0..PUBLISHERS as u64).map(start).collect();
+        let started = Instant::now();
+        while started.elapsed() < CAMPAIGN / 2 && !sampling.is_finished() {
+            random.pause(15_000);
+            kill(publishers.swap_remove(random.below(PUBLISHERS as u64) as usize));
+            kills += 1;
+            publishers.push(start(PUBLISHERS as u64 + kills));
+        }
+        publishers.into_iter().for_each(kill);
+        drop(ends);
+        sampling.join().unwrap()
+    });
+    println!(
+        "{kills} kills over {} messages, {received} of them seen",
+        topic.info().next
+    );
+    // Each place has all its chunks, and each chunk is in one place.
+    let publishers = [(); PUBLISHERS].map(|()| topic.publisher().unwrap());
+    let mut reader = topic.subscriber().reliable().join().unwrap();
+    let mut loans = Vec::new();
+    for (origin, publisher) in publishers.iter().enumerate() {
+        for serial in 0..2 {
+            let mut loan = publisher.loan(checked::LEN_MIN).unwrap();
+            checked::fill(&mut loan, origin as u64, serial);
+            loans.push(loan);
+        }
+    }
+    for serial in 2..100 {
+        for (origin, publisher) in publishers.iter().enumerate() {
+            let payload = checked::payload(checked::LEN_MIN, origin as u64, serial);
+            publisher.try_publish(&payload).unwrap();
+            let message = reader.poll().unwrap().expect("published");
+            assert_eq!(checked::check(message.payload()), (origin as u64, serial));
+        }
+    }
+    for (index, loan) in loans.into_iter().enumerate() {
+        assert_eq!(checked::check(&loan), (index as u64 / 2, index as u64 % 2));
+    }
 }
