@@ -12,7 +12,7 @@ use super::{
     error::{OpenError, TopicError},
     info, lease,
     mapping::RingMap,
-    topic::TopicShared,
+    topic_shared::TopicShared,
 };
 use crate::{
     registry::TopicName,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Bus, TypeDescription, topic::TopicShared};
+use super::{Bus, TypeDescription, topic_shared::TopicShared};
 use crate::{
     registry::{OwnerId, TopicName},
     ring::{

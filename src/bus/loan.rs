@@ -10,7 +10,8 @@ use std::{
 use super::{
     Meta, Patience, Payload, Publisher, SlicePayload,
     error::PublishError,
-    publisher_core::{Lent, PublisherCore, Refusal},
+    gatekeeper::Refusal,
+    publisher_core::{Lent, PublisherCore},
 };
 
 /// A message that is being written where it will be read. [`commit`](Self::commit) publishes it;
@@ -264,7 +265,9 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
         for ahead in 0..count as u64 {
             let slot = core.lend_ahead(ahead).or_else(|refusal: Refusal| {
                 core.gatekeeper()
-                    .wait(refusal, Patience::Forever, core, || core.lend_ahead(ahead))
+                    .wait(refusal, Patience::Forever, core.position(), || {
+                        core.lend_ahead(ahead)
+                    })
             })?;
             lent.push(slot);
         }

@@ -11,10 +11,11 @@ use super::{
     Payload, Start,
     clock::Clock,
     error::{JoinError, PollError},
+    head::Head,
     mapping::RingMap,
-    message::{Head, message_accessors},
+    message::message_accessors,
     start::resolve,
-    topic::TopicShared,
+    topic_shared::TopicShared,
 };
 use crate::{
     ring::{

@@ -9,11 +9,11 @@ use super::{
     Payload, Start,
     clock::Clock,
     error::{JoinError, PollError},
+    head::Head,
     lease,
     mapping::{CursorsMap, RingMap},
-    message::Head,
     start::{StartError, resolve},
-    topic::{TopicShared, fence_side},
+    topic_shared::{TopicShared, fence_side},
 };
 use crate::{
     ring::{

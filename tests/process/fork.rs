@@ -208,7 +208,13 @@ fn a_forked_child_keeps_nothing_of_a_dead_parent() {
         let mut actor = Actor::start("fork/dies", bus.root().path(), &[]);
         let child: i32 = actor.hear().parse().unwrap();
         actor.kill();
-        let publisher = topic.publisher().unwrap();
+        // The child lets go of its copy of the lock when it first runs.
+        let mut publisher = None;
+        eventually("let go", || {
+            publisher = topic.publisher().ok();
+            publisher.is_some()
+        });
+        let publisher = publisher.unwrap();
         for seq in 1..20 {
             assert_eq!(publisher.publish(b"x"), Ok(seq));
         }
