@@ -52,7 +52,9 @@ fn whoever_ends_with_live_handles_leaves_nothing_stuck() {
             for seq in 3..30 {
                 assert_eq!(publisher.publish(b"y"), Ok(seq), "{mode} {how}");
             }
-            assert_eq!(bus.gc().unwrap().participants, 1, "{mode} {how}");
+            // Whoever panics drops its handles on the way.
+            let left = usize::from(how != "panics");
+            assert_eq!(bus.gc().unwrap().participants, left, "{mode} {how}");
             let info = topic.info();
             assert_eq!((info.publishers.len(), info.subscribers.len()), (1, 0));
             assert_eq!(bus.gc().unwrap(), Collected::default());
