@@ -66,8 +66,8 @@
 //! - **R4 (prefix).** Message `s` is published only after message `s - 1`.
 //! - **R5 (limit).** `tail <= limit <= tail + capacity`, and nothing at or beyond the limit is
 //!   written.
-//! - **R6 (chunks).** Each chunk of a shared topic is named by exactly one stamp or list entry, but
-//!   for one that a swap under way moves; each spare chunk of an exclusive one is in the ring, held,
+//! - **R6 (chunks).** Each chunk of a shared topic is named by exactly one stamp, list entry or spare,
+//!   but for one that a swap or exchange under way moves; each spare chunk of an exclusive one is in the ring, held,
 //!   or free.
 
 pub(crate) mod block;
