@@ -82,6 +82,10 @@ fn creates(stage: &Stage) {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "there is no portable way to reserve memory"
+)]
 fn a_topic_that_does_not_fit_is_refused_and_leaves_nothing() {
     on_small_file_system("full/creates", 2048);
 }
@@ -168,6 +172,10 @@ fn uses(stage: &Stage) {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "there is no portable way to reserve memory"
+)]
 fn a_file_system_that_fills_up_later_ends_nobody() {
     on_small_file_system("full/uses", 4096);
 }
