@@ -8,8 +8,17 @@
 //! One sleeper per event, because `raw_sync` does not survive the death of one of several: the next
 //! to set the event hangs, with its mutex locked. A sole sleeper that is killed leaves an event
 //! nobody waits for, and its lock tells the next one to make it anew.
+//!
+//! A process that is killed with the mutex still leaves it locked, and either side then waits in
+//! `raw_sync` without an end. So neither calls it: a helper thread does, and is given up when it is
+//! late. All that a dead peer can do is to delay a wake by as long as a sleep lasts.
 
-use std::time::{Duration, Instant, SystemTime};
+mod helper;
+
+use std::{
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
 
 use raw_sync::{
     Timeout,
@@ -48,37 +57,63 @@ pub(super) mod futex {
 
 /// Sleeps while `word` is `expected`, until woken or for `timeout`.
 pub(in crate::wait) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
-    let deadline = Instant::now() + timeout.min(LONGEST);
-    let room = Room::of(word);
-    let mut seat = room.as_ref().and_then(Seat::take);
-    if let Some(seat) = &seat {
-        seat.head.word.store(seat.room.word(), Ordering::Relaxed);
-        // Pairs with the fence in `wake_all`: either this look sees the word changed, or the waker
-        // sees the seat taken.
-        fence(Ordering::SeqCst);
-    }
-    while word.load(Ordering::Relaxed) == expected {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        match &seat {
-            Some(sitting) if sitting.wait(left) => {}
-            Some(_) => seat = None, // it fails: look at the word instead
-            None => std::thread::sleep(left.min(LOOK_EVERY)),
-        }
+    let timeout = timeout.min(LONGEST);
+    let deadline = Instant::now() + timeout;
+    let is_helped = Room::of(word).is_some_and(|room| {
+        let sit = move || sit(&room, expected, deadline);
+        helper::delegate(timeout + GRACE, Box::new(sit))
+    });
+    if !is_helped {
+        look(word, expected, deadline);
     }
 }
 
 /// Wakes all who sleep on `word`, which has changed.
 pub(in crate::wait) fn wake_all(word: &AtomicU32) {
-    fence(Ordering::SeqCst); // pairs with the one in `wait`
+    fence(Ordering::SeqCst); // pairs with the one in `sit`
     let Some(room) = Room::of(word) else { return };
+    if (0..SEATS).any(|index| is_asleep(&room, index)) {
+        // Without a helper, and where it is late, sleepers find out by themselves.
+        helper::delegate(WAKE_WITHIN, Box::new(move || wake(&room)));
+    }
+}
+
+/// Sleeps in a seat while the word is `expected`.
+fn sit(room: &Room, expected: u32, deadline: Instant) {
+    let Some(seat) = Seat::take(room) else {
+        return look(room.value(), expected, deadline);
+    };
+    seat.head.word.store(room.word(), Ordering::Relaxed);
+    // Pairs with the fence in `wake_all`: either this look sees the word changed, or the waker
+    // sees the seat taken.
+    fence(Ordering::SeqCst);
+    while room.value().load(Ordering::Relaxed) == expected {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        if !seat.wait(left) {
+            return look(room.value(), expected, deadline);
+        }
+    }
+}
+
+/// Looks at a word every now and then while it is `expected`.
+fn look(word: &AtomicU32, expected: u32, deadline: Instant) {
+    while word.load(Ordering::Relaxed) == expected {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        thread::sleep(left.min(LOOK_EVERY));
+    }
+}
+
+/// Sets the events of all who sleep on the room's word.
+fn wake(room: &Room) {
     for index in 0..SEATS {
-        let head = head(&room, index);
-        let sleeps_here = head.state.load(Ordering::Acquire) == TAKEN
-            && head.word.load(Ordering::Relaxed) == room.word();
-        if sleeps_here && !set(&room, index) {
+        if is_asleep(room, index) && !set(room, index) {
+            let head = head(room, index);
             // Only from TAKEN: its sleeper may have given it up meanwhile.
             let _ =
                 head.state
@@ -87,9 +122,14 @@ pub(in crate::wait) fn wake_all(word: &AtomicU32) {
     }
 }
 
+/// Whether somebody sleeps in a seat, on the room's word.
+fn is_asleep(room: &Room, index: usize) -> bool {
+    let head = head(room, index);
+    head.state.load(Ordering::Acquire) == TAKEN && head.word.load(Ordering::Relaxed) == room.word()
+}
+
 /// A seat that this thread has, until drop.
 struct Seat<'r> {
-    room: &'r Room,
     head: &'r Head,
     event: Box<dyn EventImpl>,
     /// Dropped last.
@@ -121,7 +161,7 @@ impl<'r> Seat<'r> {
             false => {
                 if head.state.swap(NEW, Ordering::Relaxed) != NEW {
                     // Its sleeper died. Whoever was about to wake it has done so by then.
-                    std::thread::sleep(LET_WAKERS_PASS);
+                    thread::sleep(LET_WAKERS_PASS);
                 }
                 // SAFETY:
                 // - `memory` as above. Nobody else makes an event there: the lock. Wakers leave it
@@ -134,7 +174,6 @@ impl<'r> Seat<'r> {
         // Release: whoever sees it TAKEN sees the event made.
         head.state.store(TAKEN, Ordering::Release);
         Some(Self {
-            room,
             head,
             event,
             _lock: Box::new(lock),
@@ -145,7 +184,7 @@ impl<'r> Seat<'r> {
     fn wait(&self, timeout: Duration) -> bool {
         let start = Instant::now();
         let Some(slice) = slice(timeout) else {
-            std::thread::sleep(timeout.min(LOOK_EVERY));
+            thread::sleep(timeout.min(LOOK_EVERY));
             return true;
         };
         let ended = self.event.wait(Timeout::Val(slice));
@@ -179,7 +218,7 @@ fn set(room: &Room, index: usize) -> bool {
 }
 
 /// Whether the mutex of an event can be locked, as nobody has died with it: `Event::set` would wait
-/// for it without an end.
+/// for it without an end, and cost a helper.
 #[cfg(unix)]
 fn can_be_locked(memory: *mut u8) -> bool {
     use raw_sync::locks::{LockImpl, LockInit, Mutex};
@@ -274,6 +313,10 @@ const RESETS_ITSELF: bool = true;
 
 /// The longest sleep; nobody asks for more.
 const LONGEST: Duration = Duration::from_secs(60);
+/// How late a helper may be before a sleeper goes on without it.
+const GRACE: Duration = Duration::from_millis(10);
+/// How long a waker waits for its helper, which is usually done at once.
+const WAKE_WITHIN: Duration = Duration::from_millis(5);
 /// How often to look at a word without an event.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 const LET_WAKERS_PASS: Duration = Duration::from_millis(1);

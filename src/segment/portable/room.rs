@@ -46,6 +46,17 @@ impl Room {
         self.word
     }
 
+    /// The word itself.
+    pub(crate) fn value(&self) -> &AtomicU32 {
+        let at = self.word as usize * size_of::<AtomicU32>();
+        // SAFETY: in bounds: `of` found the word there.
+        let word = unsafe { self.object.base().byte_add(at) };
+        // SAFETY:
+        // - mapped while `self` has the object; aligned: `base` is on a page.
+        // - valid whatever a peer writes, and its writes are no race on an atomic.
+        unsafe { word.cast().as_ref() }
+    }
+
     /// The first of [`ROOM_BYTES`], on a page; zero when the segment was made.
     pub(crate) fn base(&self) -> NonNull<u8> {
         self.object.room()
