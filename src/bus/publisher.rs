@@ -154,9 +154,11 @@ impl<T: Payload + ?Sized> Publisher<T> {
     ///
     /// # Errors
     ///
-    /// All but [`PublishError::Full`]. After an error nothing was published, and it would be the
-    /// same the next time, except for [`PublishError::LoanOutstanding`]: commit or drop that loan
-    /// first.
+    /// [`TooLong`](PublishError::TooLong), [`WrongLength`](PublishError::WrongLength) and
+    /// [`PartialElement`](PublishError::PartialElement) for a payload that no message of this topic
+    /// has, [`LoanOutstanding`](PublishError::LoanOutstanding) while the loan of an exclusive
+    /// publisher is out, [`Corrupted`](PublishError::Corrupted), [`Forked`](PublishError::Forked).
+    /// After an error nothing was published.
     #[inline]
     pub fn publish(&self, payload: &T) -> Result<u64, PublishError> {
         self.core
