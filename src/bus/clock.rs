@@ -18,16 +18,44 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     /// This moment.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{Start, TimeSource, Timestamp};
+    ///
+    /// let topic = bus.topic("orders").time(TimeSource::Clock).open_or_create()?;
+    /// let publisher = topic.publisher()?;
+    /// publisher.publish(b"before")?;
+    /// let now = Timestamp::now();
+    /// publisher.publish(b"after")?;
+    /// let mut subscriber = topic.subscriber().start(Start::Time(now)).join()?;
+    /// assert_eq!(subscriber.poll()?.expect("a message").payload(), b"after");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn now() -> Self {
         Self(monotonic_ns())
     }
 
     /// The moment `nanos` nanoseconds after the clock's start.
+    ///
+    /// ```
+    /// use ringbus::Timestamp;
+    ///
+    /// let moment = Timestamp::from_nanos(1_500_000_000);
+    /// assert!(moment > Timestamp::from_nanos(1_000_000_000));
+    /// ```
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since the clock's start.
+    /// Nanoseconds since the clock's start, to be stored or sent elsewhere.
+    ///
+    /// ```
+    /// use ringbus::Timestamp;
+    ///
+    /// let moment = Timestamp::now();
+    /// assert_eq!(Timestamp::from_nanos(moment.as_nanos()), moment);
+    /// ```
     pub const fn as_nanos(self) -> u64 {
         self.0
     }

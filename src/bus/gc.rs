@@ -21,6 +21,18 @@ use crate::{
 };
 
 /// Whether a topic in use may be removed.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::{Remove, TopicError};
+///
+/// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+/// let refused = bus.remove("orders", Remove::IfUnused);
+/// assert!(matches!(refused, Err(TopicError::InUse { publishers: 1, .. })));
+/// bus.remove("orders", Remove::Force)?;
+/// assert!(bus.topics()?.is_empty());
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Remove {
     /// Not while a publisher or subscriber lives.
@@ -31,7 +43,17 @@ pub enum Remove {
     Force,
 }
 
-/// What [`Bus::gc`] took back.
+/// What [`Bus::gc`] took back: nothing, where no process died or others have met the dead.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::Collected;
+///
+/// let topic = bus.topic("orders").open_or_create()?;
+/// let subscriber = topic.subscriber().join()?;
+/// assert_eq!(bus.gc()?, Collected::default()); // the living keep what they have
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
     /// Leases of dead processes.
@@ -48,9 +70,18 @@ impl Bus {
     /// What exists on the bus, by name. Files that are no topics, or that this process may not
     /// read, are left out.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// bus.topic("robot/7/pose").create()?;
+    /// bus.topic("robot/8/pose").create()?;
+    /// let names: Vec<_> = bus.topics()?.iter().map(|topic| topic.name.to_string()).collect();
+    /// assert_eq!(names, ["robot/7/pose", "robot/8/pose"]);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`OpenError`] where the bus's directory cannot be read.
+    /// [`OpenError::Directory`] where the bus's directory cannot be read.
     pub fn topics(&self) -> Result<Vec<TopicInfo>, OpenError> {
         let mut topics: Vec<_> = self
             .rings()?
@@ -61,11 +92,26 @@ impl Bus {
         Ok(topics)
     }
 
-    /// Removes a topic.
+    /// Removes a topic and its messages. Its memory is freed when the last process that has it open
+    /// lets it go.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::Remove;
+    ///
+    /// let topic = bus.topic("orders").create()?;
+    /// bus.remove("orders", Remove::IfUnused)?;
+    /// assert!(topic.is_removed());
+    /// assert!(bus.topic("orders").open().is_err());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`TopicError::NotFound`], and [`TopicError::InUse`] with [`Remove::IfUnused`].
+    /// [`TopicError::NotFound`] where there is no such topic, [`TopicError::InUse`] with
+    /// [`Remove::IfUnused`] while a publisher or subscriber lives (the dead and observers do not
+    /// count), [`TopicError::Name`] for a name that no topic has, [`TopicError::Header`] for a
+    /// damaged topic, which [`Remove::Force`] removes. The topic is then as it was.
     pub fn remove(&self, topic: &str, how: Remove) -> Result<(), TopicError> {
         let name = TopicName::new(topic)?;
         let found = match find(self.directory(), &name) {
@@ -104,11 +150,23 @@ impl Bus {
     /// Takes back what dead processes left: leases, places in topics, half-made files.
     ///
     /// Never needed for anybody's progress: whoever meets the dead reaps them. It frees what nobody
-    /// has met yet.
+    /// has met yet. This process takes part in the bus to do so. Topics are not removed, even if
+    /// nobody uses them.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// bus.topic("orders").create()?;
+    /// let collected = bus.gc()?;
+    /// println!("{} dead processes", collected.participants);
+    /// assert_eq!(collected.participants, 0);
+    /// assert_eq!(bus.topics()?.len(), 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where the bus cannot be joined or its directory not be read.
+    /// [`OpenError::Registry`] where the bus cannot be joined, [`OpenError::Directory`] where its
+    /// directory cannot be read. What was taken back until then stays so; try again.
     pub fn gc(&self) -> Result<Collected, OpenError> {
         self.join()?;
         let mut collected = Collected::default();

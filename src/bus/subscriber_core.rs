@@ -179,7 +179,8 @@ impl SubscriberCore {
 
     #[inline(always)]
     pub(super) fn release(&mut self) {
-        if self.cursor.release() {
+        // A message that a forked child inherited is the parent's to release.
+        if !self.is_forked() && self.cursor.release() {
             self.departures.notify();
         }
     }

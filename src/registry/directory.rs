@@ -127,7 +127,21 @@ pub(crate) fn list_buses(root: Option<&Path>) -> Result<Vec<BusName>, DirectoryE
     Ok(buses)
 }
 
-/// The directory of a bus cannot be found or made.
+/// Why the directory of a bus could not be found, made or read.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let dir = &bus.dir;
+/// use ringbus::{Bus, DirectoryError, OpenError};
+///
+/// let opened = Bus::builder().dir(dir).name("plant").create(false).open();
+/// let Err(OpenError::Directory(error)) = opened else { panic!("nobody has made it") };
+/// match &error {
+///     DirectoryError::NoBus { path } => assert!(path.ends_with("plant")), // wait, or create it
+///     _ => eprintln!("{error}"),
+/// }
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DirectoryError {

@@ -150,7 +150,23 @@ impl Registry {
     }
 }
 
-/// The registry of a bus cannot be used, or not be joined.
+/// Why the registry of a bus cannot be used, or not be joined.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let dir = &bus.dir;
+/// use ringbus::{Bus, OpenError, RegistryError};
+///
+/// # std::fs::write(bus.path().join("registry"), [0; 8192]).expect("damaged");
+/// match Bus::builder().dir(dir).open() {
+///     Ok(_) => unreachable!("something wrote zeros into the registry"),
+///     Err(OpenError::Registry(RegistryError::Foreign { what, found, expected, .. })) => {
+///         println!("its {what} is {found:#x}, not {expected:#x}: use the same release");
+///     }
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RegistryError {

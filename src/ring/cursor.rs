@@ -14,6 +14,18 @@ use crate::sync::{Ordering, fence, load_acquire};
 const NEWEST_ROUNDS_MAX: u32 = 1 << 16;
 
 /// How a registered subscriber and the publishers treat each other.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::Delivery;
+///
+/// let topic = bus.topic("orders").open_or_create()?;
+/// let archive = topic.subscriber().reliable().join()?;
+/// let screen = topic.subscriber().join()?;
+/// let found: Vec<_> = topic.info().subscribers.iter().map(|seen| seen.delivery).collect();
+/// assert_eq!(found, [Delivery::Reliable, Delivery::Lossy]);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Delivery {
     /// Publishers wait for it: it sees every message.

@@ -23,6 +23,28 @@ const CURSORS_MAGIC: [u8; 8] = *b"RINGCUR\0";
 const LINE_BYTES: u32 = align_of::<CachePadded<AtomicU64>>() as u32;
 
 /// Why a file is not a segment that this program can use.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::{HeaderError, Remove, TopicError};
+///
+/// # bus.topic("orders").create()?;
+/// # let files = bus.path().join("topics").read_dir().expect("a directory");
+/// # for file in files { std::fs::write(file.expect("a file").path(), [0; 8192]).expect("damaged"); }
+/// match bus.topic("orders").open() {
+///     Ok(_) => unreachable!("something wrote zeros into the topic's files"),
+///     Err(TopicError::Header { source: HeaderError::LayoutVersion { found, known }, .. }) => {
+///         println!("layout {found}, not {known}: use the same release for both");
+///     }
+///     Err(TopicError::Header { path, source }) => {
+///         println!("{}: {source}", path.display());
+///         bus.remove("orders", Remove::Force)?; // what was in it is lost
+///         bus.topic("orders").create()?;
+///     }
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
