@@ -16,6 +16,7 @@
 
     impl Drop for DocBus {
         fn drop(&mut self) {
+            let _ = ringbus::Bus::builder().dir(&self.dir).destroy();
             let _ = std::fs::remove_dir_all(&self.dir);
         }
     }
