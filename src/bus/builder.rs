@@ -1,21 +1,22 @@
 //! Creating and opening topics.
 
-use std::{fmt, marker::PhantomData, path::PathBuf, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use super::{
     Bus, Payload, PayloadKind, Topic,
     clock::measure_tsc_hz,
     error::{TopicError, TypeDescription},
-    mapping::{MapError, RingMap, fill_ring},
+    find::{Found, FoundRing, find},
+    mapping::fill_ring,
     topic_shared::TopicShared,
 };
 use crate::{
-    registry::{BusDirectory, TopicName},
+    registry::TopicName,
     ring::{
         header::{NAME_MAX, RingDescription},
         layout::{Geometry, PublisherMode, Shape, TimeSource},
     },
-    segment::{Access, Draft, PublishDraftError, Rights, SegmentError, random_id, remove},
+    segment::{Access, Draft, PublishDraftError, random_id, remove},
 };
 
 /// What a topic is to be like; made by [`Bus::topic`].
@@ -71,8 +72,6 @@ const DEFAULT_PAYLOAD_MAX: usize = 1024;
 const DEFAULT_ALIGNMENT: usize = 8;
 const DEFAULT_MAX_PUBLISHERS: usize = 64;
 const DEFAULT_MAX_SUBSCRIBERS: usize = 128;
-/// How many names with the same hash can live side by side.
-const PROBES_MAX: u64 = 4;
 /// The byte of a cursors file that is locked while its ring is being made.
 pub(super) const CREATION_BYTE: u64 = 0;
 /// How often creating gives way to others who create and remove the same topic.
@@ -473,7 +472,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     /// damaged.
     pub fn open(self) -> Result<Topic<T>, TopicError> {
         let name = TopicName::new(&self.name)?;
-        match find(self.bus.directory(), &name)? {
+        match find(&self.bus, &name)? {
             Found::Ring(found) => self.check_and_wrap(name, found),
             Found::Nothing { .. } => Err(TopicError::NotFound { topic: self.name }),
         }
@@ -500,7 +499,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     /// where the file system is too full. Nothing was made then.
     pub fn create(self) -> Result<Topic<T>, TopicError> {
         let name = TopicName::new(&self.name)?;
-        match find(self.bus.directory(), &name)? {
+        match find(&self.bus, &name)? {
             Found::Ring(_) => Err(TopicError::Exists { topic: self.name }),
             Found::Nothing { free_id } => match self.create_at(&name, free_id)? {
                 true => self.open(),
@@ -527,7 +526,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     pub fn open_or_create(self) -> Result<Topic<T>, TopicError> {
         let name = TopicName::new(&self.name)?;
         for _ in 0..RACES_MAX {
-            match find(self.bus.directory(), &name)? {
+            match find(&self.bus, &name)? {
                 Found::Ring(found) => return self.check_and_wrap(name, found),
                 Found::Nothing { free_id } => self.create_at(&name, free_id)?,
             };
@@ -594,6 +593,8 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
             type_name.as_ref().map_or(0, String::len),
             NAME_MAX,
         )?;
+        check_text("encoding name", &encoding)?;
+        check_text("type name", type_name.as_deref().unwrap_or(""))?;
         check_len("schema", schema_bytes, Shape::SCHEMA_MAX as usize)?;
         let time = options.time.unwrap_or_default();
         let tsc_hz = match time {
@@ -604,6 +605,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         Ok(RingDescription {
             geometry: Geometry::new(self.shape(time, schema_bytes as u32))?,
             incarnation: random_id(),
+            bus_id: self.bus.id(),
             name: name.to_string(),
             type_name,
             type_size: if is_typed { T::UNIT_BYTES as u64 } else { 0 },
@@ -787,52 +789,6 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     }
 }
 
-/// The ring of a name, or where it would go.
-#[allow(clippy::large_enum_variant)] // one at a time, taken apart at once
-pub(super) enum Found {
-    Ring(FoundRing),
-    Nothing { free_id: u64 },
-}
-
-/// A ring that was found by its name.
-pub(super) struct FoundRing {
-    pub(super) id: u64,
-    pub(super) path: PathBuf,
-    pub(super) ring: RingMap,
-    pub(super) schema: Vec<u8>,
-}
-
-/// Finds the ring of a topic: at its name's hash or, behind rings of other names with the same
-/// hash, one of the next ids.
-pub(super) fn find(directory: &BusDirectory, name: &TopicName) -> Result<Found, TopicError> {
-    let mut free_id = None;
-    for probe in 0..PROBES_MAX {
-        let id = name.file_id().wrapping_add(probe);
-        let path = directory.ring(id);
-        match RingMap::open(&path, Rights::ReadOnly) {
-            Ok((ring, schema)) if ring.description().name == name.as_str() => {
-                return Ok(Found::Ring(FoundRing {
-                    id,
-                    path,
-                    ring,
-                    schema,
-                }));
-            }
-            Ok(_) => {}
-            Err(MapError::Segment(SegmentError::NotFound { .. })) => {
-                free_id.get_or_insert(id);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    match free_id {
-        Some(free_id) => Ok(Found::Nothing { free_id }),
-        None => Err(TopicError::NotFound {
-            topic: name.to_string(),
-        }),
-    }
-}
-
 /// A schema in a message: its length and its start.
 #[derive(PartialEq)]
 struct SchemaSummary<'a>(&'a [u8]);
@@ -851,6 +807,14 @@ fn check_len(what: &'static str, bytes: usize, max: usize) -> Result<(), TopicEr
     match bytes > max {
         true => Err(TopicError::TooLong { what, bytes, max }),
         false => Ok(()),
+    }
+}
+
+/// What is shown on terminals must not steer them.
+fn check_text(what: &'static str, text: &str) -> Result<(), TopicError> {
+    match text.find(char::is_control) {
+        Some(position) => Err(TopicError::Control { what, position }),
+        None => Ok(()),
     }
 }
 

@@ -129,6 +129,24 @@ pub enum TopicError {
         /// What is wrong with it.
         source: HeaderError,
     },
+    /// A text has a control character, which could steer a terminal that shows it.
+    #[error("{what} has a control character at byte {position}; leave it out")]
+    Control {
+        /// Which text.
+        what: &'static str,
+        /// Where it is.
+        position: usize,
+    },
+    /// The ring belongs to a bus with another registry: the bus's files were replaced in part, or since
+    /// it was opened.
+    #[error(
+        "{path}: the topic belongs to another bus than the registry beside it; open the bus again \
+         or, if that does not help, remove the topic"
+    )]
+    OtherBus {
+        /// The ring.
+        path: PathBuf,
+    },
     /// A file of the topic could not be used.
     #[error(transparent)]
     Segment(#[from] SegmentError),

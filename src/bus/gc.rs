@@ -1,21 +1,18 @@
 //! Listing, removing and cleaning up.
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use super::{
     Bus, TopicInfo,
-    builder::{CREATION_BYTE, Found, FoundRing, find},
+    builder::CREATION_BYTE,
     error::{OpenError, TopicError},
+    find::{Found, FoundRing, find},
     info, lease,
-    mapping::RingMap,
+    mapping::{MapError, RingMap},
     topic_shared::TopicShared,
 };
 use crate::{
-    registry::TopicName,
+    registry::{Leftover, TopicName},
     segment::{Rights, Segment, SegmentError, is_abandoned_draft, remove},
     sync::Ordering,
 };
@@ -114,7 +111,7 @@ impl Bus {
     /// damaged topic, which [`Remove::Force`] removes. The topic is then as it was.
     pub fn remove(&self, topic: &str, how: Remove) -> Result<(), TopicError> {
         let name = TopicName::new(topic)?;
-        let found = match find(self.directory(), &name) {
+        let found = match find(self, &name) {
             Ok(Found::Ring(found)) => self.share(found, name),
             Ok(Found::Nothing { .. }) => {
                 return Err(TopicError::NotFound {
@@ -124,6 +121,7 @@ impl Bus {
             // A damaged ring can still be removed, but nobody can say who uses it.
             Err(
                 TopicError::Header { path, .. }
+                | TopicError::OtherBus { path }
                 | TopicError::Segment(SegmentError::Foreign { path }),
             ) if how == Remove::Force => {
                 return Ok(remove(&path)?);
@@ -179,7 +177,7 @@ impl Bus {
             collected.publishers += self.collect_publishers(topic);
         }
         collected.participants = self.inner.registry.collect();
-        collected.files = self.collect_files(&topics)?;
+        collected.files = self.collect_files()?;
         Ok(collected)
     }
 
@@ -206,19 +204,26 @@ impl Bus {
         (0..used).filter(|index| is_reaped(*index)).count()
     }
 
-    /// Removes cursors without a ring, unless somebody is just making one.
-    fn collect_files(&self, topics: &[Arc<TopicShared>]) -> Result<usize, OpenError> {
-        let known: HashSet<_> = topics
-            .iter()
-            .map(|topic| topic.cursors_path.as_path())
-            .collect();
-        let is_garbage = |path: &PathBuf| !known.contains(path.as_path()) && is_abandoned(path);
-        let garbage = self.directory().leftovers()?.into_iter().filter(is_garbage);
-        // A ring may have appeared since the topics were listed.
-        let rings: Vec<_> = self.rings()?;
-        let is_new = |path: &Path| rings.iter().any(|topic| topic.cursors_path == path);
-        let removed = garbage.filter(|path| !is_new(path) && remove(path).is_ok());
+    /// Removes cursors and drafts that no ring needs, unless somebody is just making one.
+    fn collect_files(&self) -> Result<usize, OpenError> {
+        let leftovers = self.directory().leftovers()?;
+        let removed = leftovers
+            .into_iter()
+            .filter(|left| is_abandoned(&left.path) && !self.is_needed(left))
+            .filter(|left| remove(&left.path).is_ok());
         Ok(removed.count())
+    }
+
+    /// Whether a ring needs these cursors, or may: one that cannot be read still might.
+    fn is_needed(&self, left: &Leftover) -> bool {
+        let Some((id, incarnation)) = left.cursors_of else {
+            return false;
+        };
+        match RingMap::open(&self.directory().ring(id), Rights::ReadOnly) {
+            Ok((ring, _)) => ring.description().incarnation == incarnation,
+            Err(MapError::Segment(SegmentError::NotFound { .. })) => false,
+            Err(_) => true,
+        }
     }
 
     /// All topics that can be opened.
@@ -232,6 +237,9 @@ impl Bus {
         let path = self.directory().ring(id);
         let (ring, schema) = RingMap::open(&path, Rights::ReadOnly).ok()?;
         let name = TopicName::new(&ring.description().name).ok()?;
+        if ring.description().bus_id != self.id() {
+            return None;
+        }
         Some(self.share(
             FoundRing {
                 id,

@@ -238,7 +238,7 @@ pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
         records
             .iter()
             .map(|(_, record)| read(count(record)))
-            .sum::<u64>()
+            .fold(0, u64::wrapping_add)
     };
     TopicInfo {
         name: topic.name.clone(),

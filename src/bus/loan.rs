@@ -13,6 +13,7 @@ use super::{
     gatekeeper::Refusal,
     publisher_core::{Lent, PublisherCore},
 };
+use crate::ring::layout::PublisherMode;
 
 /// A message that is being written where it will be read. [`commit`](Self::commit) publishes it;
 /// dropping it leaves no trace.
@@ -452,6 +453,9 @@ where
 impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
     fn new(core: &'p PublisherCore, count: usize, len_bytes: usize) -> Result<Self, PublishError> {
         core.check_len(len_bytes)?;
+        if core.shape().mode == PublisherMode::Shared {
+            return Err(PublishError::NoRuns);
+        }
         let capacity = core.capacity_slots();
         if count as u64 > capacity {
             return Err(PublishError::RunTooLong { count, capacity });

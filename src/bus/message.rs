@@ -366,10 +366,12 @@ impl<'b, T: Payload + ?Sized> Iterator for BatchIter<'b, T> {
             first: seq.plus(1),
             len: self.run.len - 1,
         };
-        // A damaged message ends the batch: the next poll of it says so.
-        let place = self.subscriber.place(seq).ok()?;
+        // A damaged message ends the batch: the next poll says so.
+        let note = |error: &PollError| self.subscriber.note_damage(*error);
+        let place = self.subscriber.place(seq).inspect_err(note).ok()?;
         // SAFETY: the batch holds the run until it is dropped, and this iterator borrows it.
-        let payload = unsafe { self.subscriber.payload(place) }.ok()?;
+        let payload = unsafe { self.subscriber.payload(place) };
+        let payload = payload.inspect_err(note).ok()?;
         Some(MessageRef {
             subscriber: self.subscriber,
             place,

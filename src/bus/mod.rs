@@ -3,6 +3,7 @@
 mod builder;
 mod clock;
 mod error;
+mod find;
 mod gatekeeper;
 mod gc;
 mod head;

@@ -324,9 +324,11 @@ impl<'m> Cursor<'m> {
             // Acquire: edge COMMIT, pairs with the Release in `publish`; the block is written.
             let stamp = load_acquire(self.ring.stamp(seq));
             match self.ring.geometry().stamps.read(stamp, seq) {
-                Slot::Ready(_) => len += 1,
+                Slot::Ready(chunk) if self.is_chunk(seq, chunk) => len += 1,
+                // Damage is for the next take to tell, once what is before it was read.
+                Slot::Ready(_) if len > 0 => break,
                 Slot::Empty => break,
-                Slot::Lapped => return Err(Interruption::Corrupted { seq }),
+                Slot::Ready(_) | Slot::Lapped => return Err(Interruption::Corrupted { seq }),
             }
         }
         Ok(len)
@@ -336,7 +338,8 @@ impl<'m> Cursor<'m> {
     /// whether it found a later message instead. Notes the chunks; at most `pins` messages.
     #[inline(always)]
     fn note_ready(&mut self, max: u32) -> (u32, bool) {
-        let stamps = self.ring.geometry().stamps;
+        let geometry = self.ring.geometry();
+        let stamps = geometry.stamps;
         let mut len = 0;
         self.chunks_from = self.next;
         for noted in self.chunks.iter_mut().take(max as usize) {
@@ -345,13 +348,20 @@ impl<'m> Cursor<'m> {
             // cursor.
             let stamp = load_acquire(self.ring.stamp(seq));
             match stamps.read(stamp, seq) {
-                Slot::Ready(chunk) => *noted = chunk,
+                Slot::Ready(chunk) if Place::checked(geometry, seq, chunk).is_some() => {
+                    *noted = chunk;
+                }
                 Slot::Empty => break,
-                Slot::Lapped => return (len, true),
+                Slot::Ready(_) | Slot::Lapped => return (len, true),
             }
             len += 1;
         }
         (len, false)
+    }
+
+    #[inline(always)]
+    fn is_chunk(&self, seq: Sequence, chunk: u32) -> bool {
+        Place::checked(self.ring.geometry(), seq, chunk).is_some()
     }
 
     fn was_passed(&self) -> bool {

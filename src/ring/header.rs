@@ -102,6 +102,8 @@ pub(crate) struct RingDescription {
     pub(crate) geometry: Geometry,
     /// Distinguishes this topic from earlier and later ones of the same name.
     pub(crate) incarnation: u64,
+    /// The bus whose registry its leases are in.
+    pub(crate) bus_id: u64,
     pub(crate) name: String,
     /// `None`: bytes without a type.
     pub(crate) type_name: Option<String>,
@@ -140,6 +142,7 @@ struct RingHeader {
     type_size: u64,
     type_align: u64,
     tsc_hz: u64,
+    bus_id: u64,
     mode: u32,
     fixed: u32,
     alignment_bytes: u32,
@@ -158,7 +161,7 @@ struct RingHeader {
     type_name: [u8; 256],
     encoding: [u8; 256],
     /// Zero; may get a meaning with an optional feature.
-    reserved: [u8; HEADER_BYTES - 944],
+    reserved: [u8; HEADER_BYTES - 952],
     checksum: u64,
 }
 
@@ -189,6 +192,7 @@ impl RingDescription {
             type_size: self.type_size,
             type_align: self.type_align,
             tsc_hz: self.tsc_hz,
+            bus_id: self.bus_id,
             mode: u32::from(shape.mode == PublisherMode::Shared),
             fixed: shape.fixed.into(),
             alignment_bytes: shape.alignment_bytes,
@@ -210,7 +214,7 @@ impl RingDescription {
             name: text_field(&self.name),
             type_name: text_field(type_name),
             encoding: text_field(&self.encoding),
-            reserved: [0; HEADER_BYTES - 944],
+            reserved: [0; HEADER_BYTES - 952],
             checksum: 0,
         };
         header.checksum = checksum(header.as_bytes());
@@ -277,6 +281,7 @@ impl RingDescription {
         Ok(Self {
             geometry,
             incarnation: header.preamble.incarnation,
+            bus_id: header.bus_id,
             name: text(&header.name, header.name_bytes, "name")?,
             type_name: (!type_name.is_empty()).then_some(type_name),
             type_size: header.type_size,

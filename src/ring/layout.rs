@@ -282,7 +282,8 @@ impl Shape {
     /// Blocks of up to a line get a line each; longer ones are packed to 32 bytes, so that a block
     /// of up to 96 bytes never touches a third line.
     fn block_stride(&self) -> u64 {
-        let bytes = self.payload_offset() + self.payload_max_bytes;
+        // Bounded before the shape is validated, as the defaults are computed from it.
+        let bytes = self.payload_offset() + self.payload_max_bytes.min(Self::PAYLOAD_MAX);
         if bytes <= CACHE_LINE {
             return CACHE_LINE.next_multiple_of(self.alignment_bytes.max(1).into());
         }
