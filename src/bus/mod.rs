@@ -130,7 +130,7 @@ impl Bus {
     ///
     /// ```standalone_crate
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
-    /// # // SAFETY: this is the only thread.
+    /// # // No other thread runs that could read the environment.
     /// # unsafe { std::env::set_var("RINGBUS_DIR", &bus.dir) };
     /// use ringbus::Bus;
     ///

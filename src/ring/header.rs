@@ -29,8 +29,9 @@ const LINE_BYTES: u32 = align_of::<CachePadded<AtomicU64>>() as u32;
 /// use ringbus::{HeaderError, Remove, TopicError};
 ///
 /// # bus.topic("orders").create()?;
-/// # let files = bus.path().join("topics").read_dir().expect("a directory");
-/// # for file in files { std::fs::write(file.expect("a file").path(), [0; 8192]).expect("damaged"); }
+/// # for file in bus.path().join("topics").read_dir().expect("a directory") {
+/// #     std::fs::write(file.expect("a file").path(), [0; 8192]).expect("damaged");
+/// # }
 /// match bus.topic("orders").open() {
 ///     Ok(_) => unreachable!("something wrote zeros into the topic's files"),
 ///     Err(TopicError::Header { source: HeaderError::LayoutVersion { found, known }, .. }) => {
