@@ -7,7 +7,7 @@ use super::{
     clock::measure_tsc_hz,
     error::{TopicError, TypeDescription},
     mapping::{MapError, RingMap, fill_ring},
-    topic::TopicShared,
+    topic_shared::TopicShared,
 };
 use crate::{
     registry::{BusDirectory, TopicName},

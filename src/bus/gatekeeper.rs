@@ -9,7 +9,6 @@ use super::{
     Bus, Patience,
     error::{Culprit, PublishError},
     lease,
-    publisher_core::{PublisherCore, Refusal},
 };
 use crate::{
     registry::OwnerId,
@@ -21,6 +20,7 @@ use crate::{
         sequence::Sequence,
         view::CellsView,
     },
+    segment::generation,
     sync::{AtomicU64, Ordering, spin_loop},
     wait::{Event, FenceSide},
 };
@@ -34,6 +34,7 @@ pub(super) struct Gatekeeper {
     /// The subscriber that was last found in the way, and since when it has not moved.
     stalled: Cell<Option<Stall>>,
     looked_at: Cell<Option<Instant>>,
+    generation: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -41,6 +42,15 @@ struct Stall {
     cell: u32,
     word: CursorWord,
     since: Instant,
+}
+
+/// Why a publish did not happen at once.
+#[derive(Clone, Copy)]
+pub(super) enum Refusal {
+    /// Somebody is in the way: it may be different later.
+    Shut(Shut),
+    /// It will not be different later.
+    Final(PublishError),
 }
 
 /// How long a publisher spins at the gate before it sleeps: a futex wake costs several times this.
@@ -68,16 +78,18 @@ impl Gatekeeper {
             departures,
             stalled,
             looked_at,
+            generation: generation(),
         }
     }
 
-    /// Calls `again` until it is not refused, or `patience` ends, or the refusal is final.
+    /// Calls `again` until it is not refused, or `patience` ends, or the refusal is final. `position` is
+    /// the sequence near which the publisher is.
     #[cold]
     pub(super) fn wait<R>(
         &self,
         refusal: Refusal,
         patience: Patience,
-        publisher: &PublisherCore,
+        position: u64,
         again: impl Fn() -> Result<R, Refusal>,
     ) -> Result<R, PublishError> {
         let mut shut = refusal.shut()?;
@@ -94,17 +106,17 @@ impl Gatekeeper {
             Patience::Forever => None,
         };
         loop {
-            if publisher.is_forked() {
+            if self.generation != generation() {
                 return Err(PublishError::Forked);
             }
             let now = Instant::now();
             let is_relieved = self.relieve(shut, now);
             if !is_relieved {
-                if shut == Shut::Space && (is_try || deadline.is_some_and(|end| now >= end)) {
+                if shut == Shut::Space {
                     return Err(PublishError::NoSpace);
                 }
                 if deadline.is_some_and(|end| now >= end) {
-                    return Err(PublishError::Full(self.culprit(shut, publisher.position())));
+                    return Err(PublishError::Full(self.culprit(shut, position)));
                 }
                 if now.duration_since(started) < SPIN_FOR {
                     (0..SPINS_PER_TRY).for_each(|_| spin_loop());

@@ -12,11 +12,10 @@ use super::{
     error::{OpenError, TopicError},
     info, lease,
     mapping::RingMap,
-    topic::TopicShared,
+    topic_shared::TopicShared,
 };
 use crate::{
     registry::TopicName,
-    ring::layout::PublisherMode,
     segment::{Rights, Segment, remove},
     sync::Ordering,
 };
@@ -194,10 +193,6 @@ impl Bus {
     }
 
     fn collect_publishers(&self, topic: &TopicShared) -> usize {
-        // An exclusive topic's next publisher takes the only record over by the lock.
-        if topic.description().geometry.shape.mode == PublisherMode::Exclusive {
-            return 0;
-        }
         let Ok(map) = topic.ring_to_write() else {
             return 0;
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Bus, TypeDescription, topic::TopicShared};
+use super::{Bus, TypeDescription, topic_shared::TopicShared};
 use crate::{
     registry::{OwnerId, TopicName},
     ring::{
@@ -221,7 +221,6 @@ impl fmt::Display for PayloadKind {
 
 /// Reads everything about a topic.
 pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
-    let ring = topic.ring.view();
     let RingDescription {
         geometry,
         type_name,
@@ -231,8 +230,10 @@ pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
         ..
     } = &**topic.description();
     let shape = geometry.shape;
-    let next = find_tail(&ring);
-    let records = used_records(&ring);
+    let ring = (!topic.is_forked()).then(|| topic.ring.view());
+    let next = ring.as_ref().map_or(geometry.first(), find_tail);
+    let oldest = ring.as_ref().map_or(next, find_oldest).min(next);
+    let records = ring.as_ref().map_or_else(Vec::new, used_records);
     let sum = |count: fn(&PublisherRecord) -> &AtomicU64| {
         records
             .iter()
@@ -259,7 +260,7 @@ pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
         loans: shape.loans,
         pins: shape.pins,
         first_sequence: shape.first_sequence,
-        oldest: find_oldest(&ring).min(next).0,
+        oldest: oldest.0,
         next: next.0,
         published: next.since(geometry.first()),
         bytes: sum(|record| &record.bytes),
@@ -268,7 +269,10 @@ pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
         evicted: sum(|record| &record.evicted),
         memory_bytes: memory_bytes(topic),
         publishers: publishers(&topic.bus, &records),
-        subscribers: subscribers(topic, next),
+        subscribers: match ring {
+            Some(_) => subscribers(topic, next),
+            None => Vec::new(),
+        },
     }
 }
 

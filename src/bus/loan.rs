@@ -10,7 +10,8 @@ use std::{
 use super::{
     Meta, Patience, Payload, Publisher, SlicePayload,
     error::PublishError,
-    publisher_core::{Lent, PublisherCore, Refusal},
+    gatekeeper::Refusal,
+    publisher_core::{Lent, PublisherCore},
 };
 
 /// A message that is being written where it will be read. [`commit`](Self::commit) publishes it;
@@ -400,6 +401,9 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
     }
 
     fn commit_patiently(&self, patience: Patience) -> Result<u64, PublishError> {
+        if self.core.is_forked() {
+            return Err(PublishError::Forked);
+        }
         self.core
             .commit_patiently(self.lent, self.meta, self.len_bytes, patience)
     }
@@ -459,7 +463,9 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
         for ahead in 0..count as u64 {
             let slot = core.lend_ahead(ahead).or_else(|refusal: Refusal| {
                 core.gatekeeper()
-                    .wait(refusal, Patience::Forever, core, || core.lend_ahead(ahead))
+                    .wait(refusal, Patience::Forever, core.position(), || {
+                        core.lend_ahead(ahead)
+                    })
             })?;
             lent.push(slot);
         }
@@ -550,6 +556,9 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
     /// [`PublishError::NotKept`] for a tag on a topic without; then none is published.
     pub fn commit(self) -> Result<u64, PublishError> {
         self.core.check_meta(self.meta)?;
+        if self.core.is_forked() {
+            return Err(PublishError::Forked);
+        }
         let first = self.core.position();
         for lent in &self.lent {
             if let Err(Refusal::Final(error)) = self.core.commit(*lent, self.meta, self.len_bytes) {

@@ -2,8 +2,8 @@
 
 use std::{fmt, marker::PhantomData};
 
-use super::{Payload, clock::Clock, error::PollError, subscriber_core::SubscriberCore};
-use crate::ring::{block::BlockHeader, cursor::Run, place::Place, sequence::Sequence};
+use super::{Payload, error::PollError, head::Head, subscriber_core::SubscriberCore};
+use crate::ring::{cursor::Run, place::Place, sequence::Sequence};
 
 /// A message, read where its publisher wrote it. Dropping it moves the subscriber's cursor on.
 ///
@@ -98,14 +98,6 @@ pub struct BatchIter<'b, T: ?Sized> {
     subscriber: &'b SubscriberCore,
     run: Run,
     payload: PhantomData<&'b T>,
-}
-
-/// What stands beside a payload, and how to read it.
-#[derive(Clone, Copy)]
-pub(super) struct Head {
-    pub(super) header: BlockHeader,
-    pub(super) clock: Clock,
-    pub(super) is_lean: bool,
 }
 
 /// The accessors that messages, references into batches and snapshots have in common.

@@ -5,6 +5,7 @@ mod clock;
 mod error;
 mod gatekeeper;
 mod gc;
+mod head;
 mod info;
 mod lease;
 mod loan;
@@ -18,6 +19,7 @@ mod start;
 mod subscriber;
 mod subscriber_core;
 mod topic;
+mod topic_shared;
 mod watch;
 
 use std::{

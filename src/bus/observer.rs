@@ -11,10 +11,11 @@ use super::{
     Payload, Start,
     clock::Clock,
     error::{JoinError, PollError},
+    head::Head,
     mapping::RingMap,
-    message::{Head, message_accessors},
+    message::message_accessors,
     start::resolve,
-    topic::TopicShared,
+    topic_shared::TopicShared,
 };
 use crate::{
     ring::{
@@ -88,6 +89,7 @@ const NEWEST_ROUNDS_MAX: u32 = 1 << 16;
 
 impl<T: Payload + ?Sized> Observer<T> {
     pub(super) fn new(topic: Arc<TopicShared>, start: Start) -> Result<Self, JoinError> {
+        topic.check_not_forked()?;
         let ring_map = Arc::clone(&topic.ring);
         // SAFETY: the view is dropped with `Self`, which holds the map.
         let ring = unsafe { ring_map.view_for_owner() };
@@ -153,6 +155,9 @@ impl<T: Payload + ?Sized> Observer<T> {
     ///
     /// Those of [`poll`](Self::poll), but never [`PollError::Lagged`].
     pub fn latest(&mut self) -> Result<Option<Snapshot<'_, T>>, PollError> {
+        if self.generation != generation() {
+            return Err(PollError::Forked);
+        }
         for _ in 0..NEWEST_ROUNDS_MAX {
             let newest = find_tail(&self.ring).minus(1);
             if newest > self.cursor.next() {
@@ -238,6 +243,9 @@ impl<T: Payload + ?Sized> Observer<T> {
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     pub fn lag(&self) -> u64 {
+        if self.generation != generation() {
+            return 0;
+        }
         find_tail(&self.ring).since(self.cursor.next())
     }
 

@@ -274,6 +274,9 @@ impl<T: Payload + ?Sized> Publisher<T> {
     where
         T: 'a,
     {
+        if self.core.is_forked() {
+            return Err(PublishError::Forked);
+        }
         let mut count = 0;
         for payload in payloads {
             if self.core.publish_quietly(payload.bytes()).is_none() {

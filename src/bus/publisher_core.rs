@@ -9,10 +9,10 @@ use super::{
     Bus, Meta, Patience,
     clock::Clock,
     error::{JoinError, PublishError},
-    gatekeeper::Gatekeeper,
+    gatekeeper::{Gatekeeper, Refusal},
     lease,
     mapping::{CursorsMap, RingMap},
-    topic::{TopicShared, fence_side},
+    topic_shared::{TopicShared, fence_side},
 };
 use crate::{
     ring::{
@@ -62,15 +62,6 @@ enum Engine {
     Shared(SharedPublisher<'static>),
 }
 
-/// Why a publish did not happen at once.
-#[derive(Clone, Copy)]
-pub(super) enum Refusal {
-    /// Somebody is in the way: it may be different later.
-    Shut(Shut),
-    /// It will not be different later.
-    Final(PublishError),
-}
-
 /// A slot or chunk that the caller writes a message into.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Lent {
@@ -83,6 +74,7 @@ const PUBLISHER_BYTE: u64 = 0;
 
 impl PublisherCore {
     pub(super) fn join(topic: &TopicShared) -> Result<Self, JoinError> {
+        topic.check_not_forked()?;
         let ring_map = topic.ring_to_write()?;
         let cursors_map = topic.cursors()?;
         // SAFETY: the views are dropped with `Self`, which holds the maps.
@@ -364,7 +356,10 @@ impl PublisherCore {
     /// Lends as [`lend_one`](Self::lend_one), when there is something to lend.
     pub(super) fn lend_patiently(&self, patience: Patience) -> Result<Lent, PublishError> {
         let lend = || self.lend_one();
-        lend().or_else(|refusal| self.gatekeeper.wait(refusal, patience, self, lend))
+        lend().or_else(|refusal| {
+            self.gatekeeper
+                .wait(refusal, patience, self.position(), lend)
+        })
     }
 
     /// Lends the slot `ahead` after the next one; exclusive topics only.
@@ -404,7 +399,10 @@ impl PublisherCore {
         patience: Patience,
     ) -> Result<u64, PublishError> {
         let commit = || self.commit(lent, meta, bytes);
-        commit().or_else(|refusal| self.gatekeeper.wait(refusal, patience, self, commit))
+        commit().or_else(|refusal| {
+            self.gatekeeper
+                .wait(refusal, patience, self.position(), commit)
+        })
     }
 
     /// Takes back what was lent and not committed.

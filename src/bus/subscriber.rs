@@ -7,7 +7,7 @@ use super::{
     error::{JoinError, PollError},
     start::Start,
     subscriber_core::{Joining, SubscriberCore},
-    topic::TopicShared,
+    topic_shared::TopicShared,
 };
 use crate::ring::cursor::Delivery;
 

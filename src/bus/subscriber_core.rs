@@ -9,11 +9,11 @@ use super::{
     Payload, Start,
     clock::Clock,
     error::{JoinError, PollError},
+    head::Head,
     lease,
     mapping::{CursorsMap, RingMap},
-    message::Head,
     start::{StartError, resolve},
-    topic::{TopicShared, fence_side},
+    topic_shared::{TopicShared, fence_side},
 };
 use crate::{
     ring::{
@@ -56,6 +56,7 @@ pub(super) struct SubscriberCore {
 
 impl SubscriberCore {
     pub(super) fn join(topic: &Arc<TopicShared>, joining: &Joining) -> Result<Self, JoinError> {
+        topic.check_not_forked()?;
         let (ring_map, cursors_map) = (Arc::clone(&topic.ring), topic.cursors()?);
         // SAFETY: the views are dropped with `Self`, which holds the maps.
         let ring = unsafe { ring_map.view_for_owner() };
@@ -163,16 +164,23 @@ impl SubscriberCore {
     }
 
     pub(super) fn lag(&self) -> u64 {
+        if self.is_forked() {
+            return 0;
+        }
         find_tail(&self.ring).since(self.cursor.next())
     }
 
     pub(super) fn lagged(&self) -> u64 {
+        if self.is_forked() {
+            return 0;
+        }
         self.cells.cell(self.index).lagged.load(Ordering::Relaxed)
     }
 
     #[inline(always)]
     pub(super) fn release(&mut self) {
-        if self.cursor.release() {
+        // A message that a forked child inherited is the parent's to release.
+        if !self.is_forked() && self.cursor.release() {
             self.departures.notify();
         }
     }

@@ -1,25 +1,12 @@
 //! A topic that was opened: from here publishers, subscribers and observers start.
 
-use std::{
-    fmt,
-    marker::PhantomData,
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use super::{
-    Bus, Observer, Payload, Publisher, Start, SubscriberBuilder, TopicInfo,
-    error::JoinError,
-    info,
-    mapping::{CursorsMap, MapError, RingMap},
-    publisher_core::PublisherCore,
+    Observer, Payload, Publisher, Start, SubscriberBuilder, TopicInfo, error::JoinError, info,
+    publisher_core::PublisherCore, topic_shared::TopicShared,
 };
-use crate::{
-    registry::TopicName,
-    ring::header::RingDescription,
-    segment::{Rights, SegmentError},
-    wait::FenceSide,
-};
+use crate::registry::TopicName;
 
 /// An open topic. Clones share it; dropping it ends nothing.
 ///
@@ -37,19 +24,6 @@ use crate::{
 pub struct Topic<T: ?Sized> {
     shared: Arc<TopicShared>,
     payload: PhantomData<fn(&T)>,
-}
-
-/// What all handles of a topic in this process have in common.
-pub(super) struct TopicShared {
-    pub(super) bus: Bus,
-    pub(super) name: TopicName,
-    pub(super) schema: Vec<u8>,
-    /// Mapped read-only.
-    pub(super) ring: Arc<RingMap>,
-    pub(super) ring_path: PathBuf,
-    pub(super) cursors_path: PathBuf,
-    /// Mapped read-write when the first handle needs them.
-    cursors: OnceLock<Arc<CursorsMap>>,
 }
 
 impl<T: Payload + ?Sized> Topic<T> {
@@ -72,7 +46,8 @@ impl<T: Payload + ?Sized> Topic<T> {
         &self.shared.name
     }
 
-    /// The topic's properties, participants and counters as they are now.
+    /// The topic's properties, participants and counters as they are now; in a forked child,
+    /// which has nothing of the topic, its properties only.
     ///
     /// Counters are read one by one while others write them: each was true during the call.
     ///
@@ -163,85 +138,6 @@ impl<T: Payload + ?Sized> Topic<T> {
     /// topic that keeps none: choose another start.
     pub fn observer(&self, start: Start) -> Result<Observer<T>, JoinError> {
         Observer::new(Arc::clone(&self.shared), start)
-    }
-}
-
-impl TopicShared {
-    pub(super) fn new(
-        bus: Bus,
-        name: TopicName,
-        ring: RingMap,
-        schema: Vec<u8>,
-        ring_path: PathBuf,
-        cursors_path: PathBuf,
-    ) -> Self {
-        let cursors = OnceLock::new();
-        Self {
-            bus,
-            name,
-            schema,
-            ring: Arc::new(ring),
-            ring_path,
-            cursors_path,
-            cursors,
-        }
-    }
-
-    /// What the ring's header says.
-    pub(super) fn description(&self) -> &Arc<RingDescription> {
-        self.ring.description()
-    }
-
-    /// The cursors, writable.
-    pub(super) fn cursors(&self) -> Result<Arc<CursorsMap>, JoinError> {
-        if let Some(cursors) = self.cursors.get() {
-            return Ok(Arc::clone(cursors));
-        }
-        let cursors = self
-            .open_cursors(Rights::ReadWrite)
-            .map_err(|error| self.removed(error))?;
-        Ok(Arc::clone(self.cursors.get_or_init(|| Arc::new(cursors))))
-    }
-
-    /// The cursors to look at, if this process may.
-    pub(super) fn cursors_to_read(&self) -> Option<Arc<CursorsMap>> {
-        match self.cursors.get() {
-            Some(cursors) => Some(Arc::clone(cursors)),
-            None => self.open_cursors(Rights::ReadOnly).ok().map(Arc::new),
-        }
-    }
-
-    /// The ring, writable, in a mapping and an open file of its own.
-    pub(super) fn ring_to_write(&self) -> Result<Arc<RingMap>, JoinError> {
-        let (ring, _) = RingMap::open(&self.ring_path, Rights::ReadWrite)
-            .map_err(|error| self.removed(error))?;
-        if ring.description().incarnation != self.description().incarnation {
-            return Err(JoinError::Removed {
-                topic: self.name.to_string(),
-            });
-        }
-        Ok(Arc::new(ring))
-    }
-
-    fn open_cursors(&self, rights: Rights) -> Result<CursorsMap, MapError> {
-        CursorsMap::open(&self.cursors_path, rights, self.description())
-    }
-
-    fn removed(&self, error: MapError) -> JoinError {
-        match error {
-            MapError::Segment(SegmentError::NotFound { .. }) => JoinError::Removed {
-                topic: self.name.to_string(),
-            },
-            error => error.into(),
-        }
-    }
-}
-
-/// Who pays so that sleepers are woken.
-pub(super) fn fence_side(description: &RingDescription) -> FenceSide {
-    match description.wake_fence {
-        true => FenceSide::Both,
-        false => FenceSide::Sleeper,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     io::{BufRead, BufReader, Write, stdin},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -101,9 +101,9 @@ impl Actor {
     }
 
     /// Kills it and waits until the kernel has.
-    pub fn kill(mut self) {
+    pub fn kill(mut self) -> ExitStatus {
         self.child.kill().expect("killed");
-        self.child.wait().expect("reaped");
+        self.child.wait().expect("reaped")
     }
 
     /// Lets the role end; true if it was content.

@@ -1,3 +1,173 @@
-//! To come.
-use super::actor::Roles;
-pub const ROLES: Roles = &[];
+//! A full file system: an error that says so, and never a signal.
+
+use std::{fs, io::Write, process::Command};
+
+use ringbus::{JoinError, PollError, PublishError, SegmentError, Start, TopicError};
+
+use super::actor::{Actor, Roles, Stage, binary, is_root, say};
+use crate::support::{MODES, Scratch};
+
+pub const ROLES: Roles = &[("full/creates", creates), ("full/uses", uses)];
+
+/// Runs a role on a file system of its own with so many KiB.
+fn on_small_file_system(role: &str, kib: u32) {
+    if !is_root() {
+        return;
+    }
+    let may_mount = Command::new("unshare").args(["-m", "true"]).status();
+    if !may_mount.is_ok_and(|status| status.success()) {
+        return println!("skipped: no mount namespace can be made here");
+    }
+    let root = Scratch::new();
+    let mut mount = Command::new("unshare");
+    let script = format!(
+        "mount -t tmpfs -o size={kib}k,mode=755 tmpfs {} && exec \"$0\" \"$@\"",
+        root.path().display()
+    );
+    mount.args(["-m", "--", "sh", "-c", &script]).arg(binary());
+    let mut actor = Actor::start_by(mount, role, root.path(), &[]);
+    assert_eq!(actor.hear(), "done");
+    assert!(actor.ends_well());
+    assert_eq!(
+        fs::read_dir(root.path()).unwrap().count(),
+        0,
+        "it was seen outside"
+    );
+}
+
+fn creates(stage: &Stage) {
+    let bus = stage.bus();
+    let files = || fs::read_dir(bus.path().join("topics")).unwrap().count();
+    for shared in [false, true] {
+        let topic = |name: &str, capacity| {
+            let builder = bus.topic(name).capacity(capacity).payload_max(1000);
+            if shared { builder.shared() } else { builder }
+        };
+        for _ in 0..3 {
+            for result in [
+                topic("large", 4096).create(),
+                topic("large", 4096).open_or_create(),
+            ] {
+                let error = result.unwrap_err();
+                let text = error.to_string();
+                let TopicError::Segment(SegmentError::NoSpace {
+                    needed_bytes,
+                    available_bytes,
+                    ..
+                }) = error
+                else {
+                    panic!("{text}");
+                };
+                assert!(
+                    needed_bytes >= 4096 * 1000 && available_bytes <= 2 << 20,
+                    "{text}"
+                );
+                assert!(text.contains(&needed_bytes.to_string()), "{text}");
+                assert!(text.contains(&available_bytes.to_string()), "{text}");
+                assert_eq!(files(), 0);
+            }
+            assert!(matches!(
+                topic("large", 4096).open(),
+                Err(TopicError::NotFound { .. })
+            ));
+            assert!(bus.topics().unwrap().is_empty());
+            // All that was taken is free again.
+            let small = topic("small", 512).create().unwrap();
+            small.publisher().unwrap().publish(b"x").unwrap();
+            drop(small);
+            bus.remove("small", ringbus::Remove::IfUnused).unwrap();
+        }
+    }
+    say("done");
+}
+
+#[test]
+fn a_topic_that_does_not_fit_is_refused_and_leaves_nothing() {
+    on_small_file_system("full/creates", 2048);
+}
+
+/// Takes the rest of the file system.
+fn fill(stage: &Stage) -> std::path::PathBuf {
+    let path = stage.root.join("filler");
+    let mut file = fs::File::create(&path).unwrap();
+    for len in [1 << 16, 1 << 12, 1] {
+        while file.write(&vec![1; len]).is_ok_and(|written| written > 0) {}
+    }
+    path
+}
+
+fn uses(stage: &Stage) {
+    let bus = stage.bus();
+    for mode in MODES {
+        let builder = bus.topic("t").capacity(16).payload_max(8000);
+        let topic = match mode {
+            ringbus::PublisherMode::Shared => builder.shared().create().unwrap(),
+            ringbus::PublisherMode::Exclusive => builder.create().unwrap(),
+        };
+        let publisher = topic.publisher().unwrap();
+        let mut reliable = topic.subscriber().reliable().join().unwrap();
+        let mut lossy = topic.subscriber().lossy().join().unwrap();
+        let filler = fill(stage);
+
+        // Every byte of the ring was reserved: many laps find no byte missing.
+        let payload = [7; 8000];
+        for seq in 0..100 {
+            assert_eq!(publisher.try_publish(&payload), Ok(seq));
+            assert_eq!(
+                reliable.poll().unwrap().expect("published").payload(),
+                payload
+            );
+        }
+        // What must be reserved now is refused, with nothing taken.
+        assert!(bus.topic("another").create().is_err());
+        if mode == ringbus::PublisherMode::Shared {
+            let error = topic.publisher().unwrap_err();
+            let is_space = matches!(error, JoinError::Segment(SegmentError::NoSpace { .. }));
+            assert!(is_space, "{error}");
+            assert_eq!(topic.info().publishers.len(), 1);
+        }
+        // A spare chunk for what is held: if there is no room, then no publish, and no harm.
+        lossy.seek(Start::Last(1)).unwrap();
+        let held = lossy.poll().unwrap().expect("retained");
+        let outcomes: Vec<_> = (0..200)
+            .map(|_| {
+                let outcome = publisher.try_publish(&payload);
+                while reliable.poll().unwrap().is_some() {}
+                outcome
+            })
+            .collect();
+        let is_fine = |outcome: &Result<u64, PublishError>| {
+            matches!(outcome, Ok(_) | Err(PublishError::NoSpace))
+        };
+        assert!(outcomes.iter().all(is_fine), "{outcomes:?}");
+        if mode == ringbus::PublisherMode::Exclusive {
+            assert_eq!(outcomes.last(), Some(&Err(PublishError::NoSpace)));
+        }
+        assert_eq!(held.payload(), payload);
+        drop(held);
+        // With room it goes on.
+        fs::remove_file(filler).unwrap();
+        for _ in 0..100 {
+            publisher.try_publish(&payload).unwrap();
+            while reliable.poll().unwrap().is_some() {}
+        }
+        assert!(matches!(lossy.poll(), Err(PollError::Lagged { .. })));
+        topic.publisher().map_or_else(
+            |error| {
+                assert!(
+                    matches!(error, JoinError::PublisherExists { .. }),
+                    "{error}"
+                )
+            },
+            drop,
+        );
+        drop((publisher, reliable, lossy, topic));
+        bus.remove("t", ringbus::Remove::IfUnused).unwrap();
+    }
+    say("done");
+}
+
+#[test]
+fn a_file_system_that_fills_up_later_ends_nobody() {
+    on_small_file_system("full/uses", 4096);
+}

@@ -11,6 +11,8 @@ pub const ROLES: Roles = &[("reap/subscriber", subscriber)];
 
 /// The bound asked for is 50 ms; a loaded machine may be late.
 const REAPED_WITHIN: Duration = Duration::from_millis(500);
+/// So that a publisher which is never let go fails the test.
+const GIVE_UP: Duration = Duration::from_secs(20);
 
 /// Joins, reads one message if there is one, and holds it.
 fn subscriber(stage: &Stage) {
@@ -60,7 +62,7 @@ fn a_dead_subscriber_is_reaped_in_the_publishers_wait() {
             let actor = holder(&bus, &publisher, 0);
             actor.kill();
             let started = Instant::now();
-            publisher.publish(b"x").unwrap();
+            publisher.publish_timeout(b"x", GIVE_UP).unwrap();
             longest = longest.max(started.elapsed());
             assert!(topic.info().subscribers.is_empty());
         }
@@ -84,7 +86,7 @@ fn a_subscriber_that_dies_while_the_publisher_waits_is_reaped() {
                 actor.kill();
                 Instant::now()
             });
-            publisher.publish(b"x").unwrap();
+            publisher.publish_timeout(b"x", GIVE_UP).unwrap();
             let published = Instant::now();
             (killer.join().unwrap(), published)
         });
@@ -134,7 +136,7 @@ fn a_stopped_subscriber_with_a_stall_timeout_is_evicted() {
         let mut actor = holder(&bus, &publisher, 50);
         actor.stop();
         for seq in 4..20 {
-            assert_eq!(publisher.publish(b"x"), Ok(seq));
+            assert_eq!(publisher.publish_timeout(b"x", GIVE_UP), Ok(seq));
         }
         assert_eq!(topic.info().evicted, 1);
         actor.signal(libc::SIGCONT);
