@@ -293,8 +293,8 @@ impl BusBuilder {
     /// ```
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
     /// # let dir = &bus.dir;
-    /// let bus = ringbus::Bus::builder().dir(dir.join("shared")).open()?;
-    /// assert_eq!(bus.path(), dir.join("shared/default"));
+    /// let bus = ringbus::Bus::builder().dir(dir).open()?;
+    /// assert_eq!(bus.path(), dir.join("default"));
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     pub fn dir(mut self, path: impl Into<PathBuf>) -> Self {
