@@ -26,7 +26,11 @@ fn single_operations(c: &mut Criterion) {
         publishing(c, kind, &publisher);
         taking(c, kind, &topic, &publisher);
     }
-    std::fs::remove_dir_all(bus.path()).expect("the bus's directory");
+    let root = bus.path().parent().expect("a root").to_owned();
+    let name = bus.name().to_owned();
+    drop(bus);
+    let destroyed = Bus::builder().dir(root).name(&name).destroy();
+    destroyed.expect("the bus's directory");
 }
 
 fn publishing(c: &mut Criterion, kind: &str, publisher: &Publisher<[u8]>) {

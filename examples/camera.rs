@@ -70,16 +70,23 @@ fn report(topic: &Topic<[u8]>) {
 
 /// The topic's file, as the memory map knows it.
 struct Segment {
-    inode: u64,
+    inode: String,
 }
 
 impl Segment {
     fn of(bus: &Bus) -> Result<Self, Box<dyn Error>> {
         let mut files = fs::read_dir(bus.path().join("topics"))?.filter_map(Result::ok);
         let ring = files.find(|file| file.path().extension().is_some_and(|e| e == "ring"));
-        Ok(Self {
-            inode: ring.ok_or("no topic")?.metadata()?.ino(),
-        })
+        let mut file = ring.ok_or("no topic")?.path();
+        if cfg!(feature = "portable") {
+            // There, the file names the memory and is not it.
+            let id = fs::read(&file)?[16..24]
+                .try_into()
+                .map(u64::from_ne_bytes)?;
+            file = format!("/dev/shm/ringbus-{id:016x}").into();
+        }
+        let inode = file.metadata()?.ino().to_string();
+        Ok(Self { inode })
     }
 
     /// Whether all of `bytes` lies in one mapping of the file.
@@ -90,7 +97,7 @@ impl Segment {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let (start, end) = fields[0].split_once('-').unwrap_or_default();
             let address = |hex| usize::from_str_radix(hex, 16).unwrap_or(0);
-            fields[4] == self.inode.to_string()
+            fields[4] == self.inode
                 && address(start) <= range.start as usize
                 && range.end as usize <= address(end)
         })

@@ -7,7 +7,7 @@
 //!
 //! ```standalone_crate
 //! # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
-//! # // No other thread runs that could read the environment.
+//! # // Sound, as this is the only thread.
 //! # unsafe { std::env::set_var("RINGBUS_DIR", &bus.dir) };
 //! use ringbus::Bus;
 //!

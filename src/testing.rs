@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::segment::{Access, random_id};
+use crate::segment::{Access, Draft, Rights, Segment, random_id, remove};
 
 /// Files of this user alone.
 pub(crate) const PRIVATE: Access = Access {
@@ -43,20 +43,53 @@ impl Scratch {
         self.0.join(name)
     }
 
-    /// The names of everything in it.
+    /// The names of everything in it, but for the portable backend's directory of lock files.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("scratch directory");
         let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("entry").file_name();
         entries
             .map(|entry| name(entry).into_string().expect("UTF-8"))
+            .filter(|name| name != ".locks")
             .collect()
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        remove_segments(&self.0);
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Removes every segment in a directory and below: with the portable backend, memory is not where the
+/// directory is.
+fn remove_segments(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => remove_segments(&entry.path()),
+            _ => drop(remove(&entry.path())),
+        }
+    }
+}
+
+/// The bytes of a segment.
+pub(crate) fn contents(path: &Path) -> Vec<u8> {
+    let file = Segment::open(path, Rights::ReadOnly).expect("opened");
+    let mut bytes = vec![0; file.len() as usize];
+    assert_eq!(file.read_at(0, &mut bytes).expect("read"), bytes.len());
+    bytes
+}
+
+/// Puts a segment with these bytes, of any length, in the place of another one.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) {
+    if !cfg!(feature = "portable") {
+        return fs::write(path, bytes).expect("written");
+    }
+    remove(path).expect("removed");
+    let directory = path.parent().expect("a directory");
+    let draft = Draft::new(directory, bytes.len() as u64, &[], PRIVATE).expect("made");
+    draft.write_at(0, bytes).expect("written");
+    drop(draft.publish(path).expect("published"));
 }
 
 /// A process in a role; killed on drop.

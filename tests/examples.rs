@@ -56,6 +56,10 @@ fn run(name: &str) -> String {
         }
         thread::sleep(Duration::from_millis(10));
     };
+    let root = || ringbus::Bus::builder().dir(&dir);
+    for bus in root().names().unwrap() {
+        root().name(&bus).destroy().unwrap();
+    }
     fs::remove_dir_all(&dir).unwrap();
     let output = std::io::read_to_string(child.stdout.unwrap()).unwrap();
     assert!(status.success(), "{name}: {status}\n{output}");

@@ -56,5 +56,7 @@ fn smoke() {
     println!("{:?}", bus.topics().unwrap().len());
     bus.remove("a/b", Remove::IfUnused).unwrap();
     println!("{:?}", bus.gc());
+    drop(bus);
+    Bus::builder().dir(&dir).destroy().unwrap();
     std::fs::remove_dir_all(dir).unwrap();
 }

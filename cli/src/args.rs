@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use ringbus::{Bus, OpenError};
+use ringbus::{Bus, BusBuilder, OpenError};
 
 use values::{capacity, interval, rate, seconds, size};
 
@@ -69,15 +69,24 @@ impl Place {
         self.open(false)
     }
 
+    /// Removes the bus with everything in it.
+    pub fn destroy(&self) -> Result<(), OpenError> {
+        self.builder().destroy()
+    }
+
     fn open(&self, create: bool) -> Result<Bus, OpenError> {
-        let mut builder = Bus::builder().create(create);
+        self.builder().create(create).open()
+    }
+
+    fn builder(&self) -> BusBuilder {
+        let mut builder = Bus::builder();
         if let Some(dir) = &self.dir {
             builder = builder.dir(dir);
         }
         if let Some(name) = &self.bus {
             builder = builder.name(name);
         }
-        builder.open()
+        builder
     }
 }
 

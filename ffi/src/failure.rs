@@ -126,7 +126,9 @@ fn of_segment(error: &SegmentError) -> Code {
         SegmentError::NoSpace { .. } => Code::NoSpace,
         SegmentError::NotFound { .. } => Code::NotFound,
         SegmentError::Permission { .. } => Code::PermissionDenied,
-        SegmentError::NotRegular { .. } | SegmentError::Truncated { .. } => Code::Incompatible,
+        SegmentError::Foreign { .. }
+        | SegmentError::NotRegular { .. }
+        | SegmentError::Truncated { .. } => Code::Incompatible,
         SegmentError::Forked { .. } => Code::Forked,
         _ => Code::System,
     }

@@ -249,6 +249,9 @@ fn library_directory() -> &'static Path {
         let mut build = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
         build.args(["build", "--quiet", "-p", "ringbus-ffi", "--target-dir"]);
         build.arg(directory.parent().unwrap());
+        if cfg!(feature = "portable") {
+            build.args(["--features", "portable"]);
+        }
         if directory.ends_with("release") {
             build.arg("--release");
         }
@@ -313,6 +316,10 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
+        let root = || Bus::builder().dir(&self.0);
+        for bus in root().names().unwrap_or_default() {
+            let _ = root().name(&bus).destroy();
+        }
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         header::{NAME_MAX, RingDescription},
         layout::{Geometry, PublisherMode, Shape, TimeSource},
     },
-    segment::{Access, Draft, PublishDraftError, Rights, SegmentError, random_id},
+    segment::{Access, Draft, PublishDraftError, Rights, SegmentError, random_id, remove},
 };
 
 /// What a topic is to be like; made by [`Bus::topic`].
@@ -574,7 +574,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         match ring.publish(&directory.ring(id)) {
             Ok(_) => Ok(true),
             Err(error) => {
-                let _ = std::fs::remove_file(&cursors_path);
+                let _ = remove(&cursors_path);
                 match error {
                     PublishDraftError::Exists { .. } => Ok(false),
                     PublishDraftError::Segment(error) => Err(error.into()),
@@ -788,6 +788,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
 }
 
 /// The ring of a name, or where it would go.
+#[allow(clippy::large_enum_variant)] // one at a time, taken apart at once
 pub(super) enum Found {
     Ring(FoundRing),
     Nothing { free_id: u64 },

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     registry::TopicName,
-    segment::{Rights, Segment, remove},
+    segment::{Rights, Segment, SegmentError, is_abandoned_draft, remove},
     sync::Ordering,
 };
 
@@ -122,7 +122,10 @@ impl Bus {
                 });
             }
             // A damaged ring can still be removed, but nobody can say who uses it.
-            Err(TopicError::Header { path, .. }) if how == Remove::Force => {
+            Err(
+                TopicError::Header { path, .. }
+                | TopicError::Segment(SegmentError::Foreign { path }),
+            ) if how == Remove::Force => {
                 return Ok(remove(&path)?);
             }
             Err(error) => return Err(error),
@@ -259,8 +262,11 @@ impl Bus {
     }
 }
 
-/// Whether nobody is making the ring that goes with these cursors.
+/// Whether nobody is making this file, or the ring that goes with these cursors.
 fn is_abandoned(path: &Path) -> bool {
+    if let Some(is_abandoned) = is_abandoned_draft(path) {
+        return is_abandoned;
+    }
     let file = Segment::open(path, Rights::ReadOnly).ok();
     let segment = file.and_then(|file| file.map(crate::ring::header::HEADER_BYTES).ok());
     segment.is_some_and(|segment| matches!(segment.is_locked(CREATION_BYTE), Ok(false)))

@@ -47,7 +47,10 @@ pub use self::{
     watch::{TopicEvent, Watch},
 };
 use crate::{
-    registry::{BusDirectory, BusName, OwnerId, Participant, Registry, RegistryError, list_buses},
+    registry::{
+        BusDirectory, BusName, OwnerId, Participant, Registry, RegistryError, list_buses,
+        remove_bus,
+    },
     segment::Access,
 };
 
@@ -128,11 +131,11 @@ impl Bus {
     /// Opens the bus `name` of this user, or creates it.
     ///
     /// A bus is a directory of that name in `$RINGBUS_DIR` or, if that is not set, in
-    /// `/dev/shm/ringbus-<uid>`.
+    /// `/dev/shm/ringbus-<uid>`; with the portable backend, among the temporary files.
     ///
     /// ```standalone_crate
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
-    /// # // No other thread runs that could read the environment.
+    /// # // Sound, as this is the only thread.
     /// # unsafe { std::env::set_var("RINGBUS_DIR", &bus.dir) };
     /// use ringbus::Bus;
     ///
@@ -393,6 +396,33 @@ impl BusBuilder {
     pub fn names(&self) -> Result<Vec<String>, OpenError> {
         let names = list_buses(self.dir.as_deref())?;
         Ok(names.iter().map(|name| name.as_str().to_owned()).collect())
+    }
+
+    /// Removes the bus with all its topics, whoever uses them. Those who have them open go on among
+    /// themselves; whoever opens the bus next gets a new one.
+    ///
+    /// With the portable backend only this, and not the removal of the directory, frees the memory.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = bus.dir.clone();
+    /// let builder = ringbus::Bus::builder().dir(dir).name("doomed");
+    /// builder.clone().open()?.topic("orders").create()?;
+    /// builder.clone().destroy()?;
+    /// assert_eq!(builder.names()?, ["default"]);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] where there is no such bus, or which file could not be removed; what was
+    /// removed before it stays so.
+    pub fn destroy(self) -> Result<(), OpenError> {
+        let name = self
+            .name
+            .as_deref()
+            .map_or(Ok(BusName::default()), BusName::new)?;
+        Ok(remove_bus(self.dir.as_deref(), &name)?)
     }
 
     /// Opens the bus; creates it unless [`create`](Self::create) said not to.

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The root is the one that the caller names, else `$RINGBUS_DIR`, else a directory of the user in
-//! /dev/shm. There anybody may make directories, so that one is refused unless the user owns it.
+//! /dev/shm, or in the directory of temporary files with the portable backend. There anybody may
+//! make directories, so that one is refused unless the user owns it.
 
 use std::{
     env,
@@ -20,7 +21,9 @@ use std::{
 use thiserror::Error;
 
 use super::BusName;
-use crate::segment::{Access, SegmentError, create_directory, effective_user, is_directory_of};
+use crate::segment::{
+    Access, SegmentError, create_directory, default_parent, effective_user, is_directory_of, remove,
+};
 
 /// The directory of a bus.
 pub(crate) struct BusDirectory {
@@ -99,14 +102,39 @@ impl BusDirectory {
 
     /// The cursors files and unfinished drafts that are there, whether or not a ring goes with them.
     pub(crate) fn leftovers(&self) -> Result<Vec<PathBuf>, DirectoryError> {
-        let is_leftover = |name: &&OsString| {
-            let name = name.to_string_lossy();
+        let is_leftover = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
             name.ends_with(".cursors") || name.starts_with(".draft-")
         };
-        let names = list(&self.topics())?;
-        let names = names.iter().filter(is_leftover);
-        Ok(names.map(|name| self.topics().join(name)).collect())
+        let mut found = Vec::new();
+        for directory in [self.path.clone(), self.topics()] {
+            let paths = list(&directory)?
+                .into_iter()
+                .map(|name| directory.join(name));
+            found.extend(paths.filter(is_leftover));
+        }
+        Ok(found)
     }
+}
+
+/// Removes a bus with everything in it, whatever it is.
+pub(crate) fn remove_bus(root: Option<&Path>, bus: &BusName) -> Result<(), DirectoryError> {
+    let this = BusDirectory::open(root, bus)?;
+    // File by file: memory need not be where the directory is. The registry first, so that
+    // whoever opens the bus meanwhile makes a new one.
+    for directory in [this.path.clone(), this.topics()] {
+        let paths = list(&directory)?
+            .into_iter()
+            .map(|name| directory.join(name));
+        for path in paths.filter(|path| !path.is_dir()) {
+            remove(&path)?;
+        }
+    }
+    let removed = fs::remove_dir_all(&this.path);
+    removed.map_err(|source| DirectoryError::Read {
+        path: this.path,
+        source,
+    })
 }
 
 /// The names of all buses, in order; none where there is no root.
@@ -168,8 +196,8 @@ pub enum DirectoryError {
     #[error(transparent)]
     Segment(#[from] SegmentError),
 
-    /// A directory could not be read.
-    #[error("{path}: cannot read the directory: {source}")]
+    /// A directory could not be read, or not be removed.
+    #[error("{path}: cannot read or remove the directory: {source}")]
     Read {
         /// The directory.
         path: PathBuf,
@@ -225,13 +253,7 @@ pub(super) fn check_owner(path: &Path, uid: u32) -> Result<(), DirectoryError> {
 }
 
 fn default_path() -> PathBuf {
-    let shared_memory = Path::new("/dev/shm");
-    let parent = if shared_memory.is_dir() {
-        shared_memory.into()
-    } else {
-        env::temp_dir()
-    };
-    parent.join(format!("ringbus-{}", effective_user()))
+    default_parent().join(format!("ringbus-{}", effective_user()))
 }
 
 fn make(path: &Path, access: Access) -> Result<(), SegmentError> {

@@ -55,7 +55,7 @@ pub use self::{
     name::{BusName, NameError, TopicName},
 };
 pub(crate) use self::{
-    directory::{BusDirectory, list_buses},
+    directory::{BusDirectory, list_buses, remove_bus},
     lease::Participant,
     owner::OwnerId,
     watch::DirectoryWatch,

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, ErrorKind},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{Access, Rights, SegmentError, os, random_id};
@@ -33,9 +33,14 @@ pub(crate) fn is_directory_of(path: &Path, uid: u32) -> io::Result<bool> {
     os::is_directory_of(path, uid)
 }
 
-/// Removes a file, if it is there.
+/// The directory in which a bus's is, if nobody says another.
+pub(crate) fn default_parent() -> PathBuf {
+    os::default_parent()
+}
+
+/// Removes a segment, or another file that stands in its place, if it is there.
 pub(crate) fn remove(path: &Path) -> Result<(), SegmentError> {
-    match fs::remove_file(path) {
+    match os::remove(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(SegmentError::os("remove", path, e)),
         _ => Ok(()),
     }

@@ -1,7 +1,6 @@
 //! A file in the making, which nobody sees before it is whole.
 
 use std::{
-    fs,
     io::ErrorKind,
     ops::Range,
     path::{Path, PathBuf},
@@ -114,7 +113,7 @@ impl Draft {
     pub(crate) fn publish(self, path: &Path) -> Result<Segment, PublishDraftError> {
         let linked = match &self.temporary {
             None => os::link_unnamed(self.file.get()?, path),
-            Some(temporary) => fs::hard_link(&temporary.0, path),
+            Some(temporary) => os::link_named(self.file.get()?, &temporary.0, path),
         };
         match linked {
             Ok(()) => {}
@@ -132,6 +131,11 @@ impl Draft {
             rights: Rights::ReadWrite,
         })
     }
+}
+
+/// Whether a draft was left by a dead process; `None` for what has its name, or cannot say.
+pub(crate) fn is_abandoned_draft(path: &Path) -> Option<bool> {
+    os::is_abandoned_draft(path)
 }
 
 /// Reserves memory for ranges that lie inside a file.
@@ -181,7 +185,7 @@ fn extend(file: &OwnFile, needed_bytes: u64) -> Result<(), SegmentError> {
             limit_bytes,
         });
     }
-    file.with("extend", |file| file.set_len(needed_bytes))
+    file.with("extend", |file| os::set_len(file, needed_bytes))
 }
 
 /// A name that is removed again on drop.
@@ -195,6 +199,6 @@ impl TemporaryName {
 
 impl Drop for TemporaryName {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = os::remove(&self.0);
     }
 }

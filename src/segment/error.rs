@@ -75,6 +75,16 @@ pub enum SegmentError {
         path: PathBuf,
     },
 
+    /// The portable backend finds a file that it has not made, or that is damaged.
+    #[error(
+        "{path}: not a segment of the portable backend, or damaged; programs with and without the \
+         feature `portable` do not share a bus: remove it, or use another directory"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// The file is shorter than it should be.
     #[error("{path}: {need_bytes} bytes are needed, but the file has {have_bytes}")]
     Truncated {
@@ -128,6 +138,7 @@ impl SegmentError {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 Self::Permission { path, rights }
             }
+            ErrorKind::InvalidData => Self::Foreign { path },
             _ if os::is_out_of_files(&source) => Self::TooManyFiles { path },
             _ if os::is_not_regular(&source) => Self::NotRegular { path },
             _ => Self::Os {
@@ -140,10 +151,10 @@ impl SegmentError {
 
     /// For any other failure.
     pub(super) fn os(op: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Os {
-            op,
-            path: path.to_owned(),
-            source,
+        let path = path.to_owned();
+        match os::is_out_of_files(&source) {
+            true => Self::TooManyFiles { path },
+            false => Self::Os { op, path, source },
         }
     }
 }

@@ -22,15 +22,29 @@
 //!
 //! # Platforms
 //!
-//! `linux` has every system call and all that is special to its files; the rest speaks only to its
-//! functions, under the name `os`.
+//! `os` has every system call and all that is special to its files; the rest speaks only to its
+//! functions. It is `linux` or, elsewhere and by the feature `portable`, `portable`. There, S3 says
+//! less: a forked child has the mapping, and its segments answer `Forked` all the same.
 
 mod access;
 mod directory;
 mod draft;
 mod error;
-mod linux;
+#[cfg(unix)]
+mod fork;
+#[cfg(not(unix))]
+#[path = "no_fork.rs"]
+mod fork;
 mod map;
+#[cfg_attr(
+    all(target_os = "linux", not(feature = "portable")),
+    path = "linux/mod.rs"
+)]
+#[cfg_attr(
+    not(all(target_os = "linux", not(feature = "portable"))),
+    path = "portable/mod.rs"
+)]
+mod os;
 mod own_file;
 #[cfg(test)]
 #[allow(clippy::single_range_in_vec_init)] // lists of ranges to reserve are often of one
@@ -45,19 +59,16 @@ use std::{
     time::SystemTime,
 };
 
-use linux as os;
-
-use self::{
-    os::{Mapping, fork},
-    own_file::OwnFile,
-};
+use self::{os::Mapping, own_file::OwnFile};
 use crate::shared::{Offset, Shared};
 
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
+pub(crate) use self::os::{ROOM_BYTES, Room};
 pub(crate) use self::{
     access::Access,
-    directory::{create_directory, is_directory_of, remove},
-    draft::Draft,
-    os::fork::generation,
+    directory::{create_directory, default_parent, is_directory_of, remove},
+    draft::{Draft, is_abandoned_draft},
+    fork::generation,
 };
 pub use self::{
     access::Rights,

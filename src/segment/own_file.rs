@@ -1,13 +1,15 @@
 //! An open file that belongs to one process, not to its children.
 
 use std::{
-    fs::File,
     io,
     mem::ManuallyDrop,
     path::{Path, PathBuf},
 };
 
-use super::{Rights, SegmentError, fork, os};
+use super::{
+    Rights, SegmentError, fork,
+    os::{self, File},
+};
 
 /// An open file, and what to call it in errors; a forked child does not have it.
 pub(super) struct OwnFile {
@@ -25,7 +27,7 @@ impl OwnFile {
         rights: Rights,
         open: impl FnOnce() -> io::Result<File>,
     ) -> Result<Self, SegmentError> {
-        let file = fork::open(open).map_err(|e| SegmentError::opening(path, rights, e))?;
+        let file = os::open_own(open).map_err(|e| SegmentError::opening(path, rights, e))?;
         Ok(Self {
             file: ManuallyDrop::new(file),
             generation: fork::generation(),
@@ -86,6 +88,6 @@ impl Drop for OwnFile {
         // not closed its copy yet.
         let _ = os::unlock_all(&self.file);
         // SAFETY: taken once: here, where `self` ends.
-        fork::close(unsafe { ManuallyDrop::take(&mut self.file) });
+        os::close(unsafe { ManuallyDrop::take(&mut self.file) });
     }
 }

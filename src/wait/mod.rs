@@ -2,7 +2,8 @@
 //!
 //! [`Event`] is the protocol. It stands on two facilities of the kernel: `futex` puts threads to
 //! sleep on a shared word, and `membarrier` lets the one who goes to sleep pay for the fence that
-//! the one who wakes would otherwise need. Models replace both (`model.rs`).
+//! the one who wakes would otherwise need. Models replace both (`model.rs`), and so does the portable
+//! backend (`portable.rs`).
 //!
 //! | edge  | store                     | then load           | at                          |
 //! |-------|---------------------------|---------------------|-----------------------------|
@@ -16,16 +17,20 @@
 //! its sleepers by no more than that.
 
 mod event;
-#[cfg(not(ringbus_loom))]
+#[cfg(all(target_os = "linux", not(feature = "portable"), not(ringbus_loom)))]
 mod futex;
-#[cfg(not(ringbus_loom))]
+#[cfg(all(target_os = "linux", not(feature = "portable"), not(ringbus_loom)))]
 mod membarrier;
 #[cfg(ringbus_loom)]
 mod model;
+#[cfg(all(any(not(target_os = "linux"), feature = "portable"), not(ringbus_loom)))]
+mod portable;
 #[cfg(test)]
 mod tests;
 
 #[cfg(ringbus_loom)]
 use self::model::{futex, membarrier};
+#[cfg(all(any(not(target_os = "linux"), feature = "portable"), not(ringbus_loom)))]
+use self::portable::{futex, membarrier};
 
 pub(crate) use self::event::{Event, FenceSide};

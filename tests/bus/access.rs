@@ -8,7 +8,7 @@ use std::{
 
 use ringbus::{Bus, HeaderError, Publisher, Remove, Start, Subscriber, Topic, TopicError};
 
-use crate::support::{MODES, Scratch, TestBus};
+use crate::support::{MODES, Orphan, Scratch, TestBus, memory, names};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
@@ -129,6 +129,7 @@ fn is_header(error: &TopicError, is_expected: impl Fn(&HeaderError) -> bool) -> 
 
 /// Changes bytes of a file.
 fn overwrite(path: &Path, offset: usize, bytes: &[u8]) {
+    let path = &memory(path);
     let mut contents = fs::read(path).unwrap();
     contents[offset..][..bytes.len()].copy_from_slice(bytes);
     fs::write(path, contents).unwrap();
@@ -136,13 +137,17 @@ fn overwrite(path: &Path, offset: usize, bytes: &[u8]) {
 
 /// Makes the checksum at the end of a header right again after a change.
 fn reseal(path: &Path) {
-    let contents = fs::read(path).unwrap();
+    let contents = fs::read(memory(path)).unwrap();
     let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let sum = contents[..4088].iter().fold(0xcbf2_9ce4_8422_2325, fnv);
     overwrite(path, 4088, &sum.to_le_bytes());
 }
 
 #[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "a descriptor of another length is refused as a whole: see portable.rs"
+)]
 fn garbage_is_an_error_of_its_topic_alone() {
     let noise = |at: u32| (at.wrapping_mul(0x9e37_79b9) >> 24) as u8;
     let garbage = [vec![0; 50_000], (0..100_000).map(noise).collect()];
@@ -155,6 +160,10 @@ fn garbage_is_an_error_of_its_topic_alone() {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "a descriptor of another length is refused as a whole: see portable.rs"
+)]
 fn a_truncated_file_is_an_error_of_its_topic_alone() {
     for len in [0, 1, 100, 4095, 4096, 8192, 9095, 12_000] {
         assert_clear_error(
@@ -174,7 +183,7 @@ fn a_damaged_header_is_an_error_of_its_topic_alone() {
     // Any byte of it, the reserved ones and the checksum included.
     for offset in [48, 56, 64, 100, 160, 500, 939, 2000, 4087, 4095] {
         let flip = |path: &Path| {
-            let byte = fs::read(path).unwrap()[offset];
+            let byte = fs::read(memory(path)).unwrap()[offset];
             overwrite(path, offset, &[byte ^ 0x10]);
         };
         assert_clear_error(flip, |error| {
@@ -225,7 +234,9 @@ fn other_kinds_of_files_are_an_error_of_their_topic_alone() {
     ];
     for replace in replacements {
         let damage = |path: &Path| {
+            let memory = memory(path);
             fs::remove_file(path).unwrap();
+            let _ = fs::remove_file(memory); // there no more, unless it was elsewhere
             replace(path);
         };
         assert_clear_error(damage, |error| {
@@ -235,6 +246,10 @@ fn other_kinds_of_files_are_an_error_of_their_topic_alone() {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "a descriptor of another length is refused as a whole: see portable.rs"
+)]
 fn damaged_cursors_are_an_error_of_their_topic_alone() {
     for len in [0, 5000] {
         let bus = TestBus::new();
@@ -269,6 +284,7 @@ fn damaged_cursors_are_an_error_of_their_topic_alone() {
 fn force_removes_a_damaged_topic() {
     let bus = TestBus::new();
     bus.topic("t").create().unwrap();
+    let _memory = Orphan(memory(&ring(&bus)));
     fs::write(ring(&bus), b"garbage").unwrap();
     assert!(bus.remove("t", Remove::IfUnused).is_err());
     bus.remove("t", Remove::Force).unwrap();
@@ -292,5 +308,5 @@ fn files_of_others_stay_where_they_are() {
     }
     bus.gc().unwrap();
     assert_eq!(bus.topics().unwrap().len(), 1);
-    assert_eq!(fs::read_dir(topics).unwrap().count(), 5);
+    assert_eq!(names(&topics).len(), 5);
 }

@@ -10,6 +10,8 @@ mod info;
 mod limits;
 mod loans;
 mod names;
+#[cfg(feature = "portable")]
+mod portable;
 mod publish;
 mod start;
 mod typed;

@@ -1,10 +1,8 @@
 //! Names of topics and buses.
 
-use std::fs;
-
 use ringbus::{Bus, NameError, OpenError, Start, TopicError};
 
-use crate::support::{Scratch, TestBus};
+use crate::support::{self, Scratch, TestBus};
 
 #[test]
 fn names_are_data_and_never_paths() {
@@ -35,9 +33,9 @@ fn names_are_data_and_never_paths() {
         );
     }
     // All files lie side by side.
-    let files = fs::read_dir(bus.path().join("topics")).unwrap();
-    let is_plain = |file: fs::DirEntry| file.file_type().unwrap().is_file();
-    assert!(files.map(Result::unwrap).all(is_plain));
+    let topics = bus.path().join("topics");
+    let files = support::names(&topics);
+    assert!(files.iter().all(|name| topics.join(name).is_file()));
     let mut sorted = names;
     sorted.sort_unstable();
     let listed = bus.topics().unwrap();

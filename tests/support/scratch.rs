@@ -8,6 +8,8 @@ use std::{
     time::SystemTime,
 };
 
+use ringbus::Bus;
+
 /// A directory in shared memory, where there is such a thing; removed with everything in it on drop.
 pub struct Scratch(PathBuf);
 
@@ -35,6 +37,20 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        destroy_buses(&self.0);
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Destroys the buses in a directory and below.
+fn destroy_buses(root: &Path) {
+    let place = || Bus::builder().dir(root);
+    for bus in place().names().unwrap_or_default() {
+        let _ = place().name(&bus).destroy();
+    }
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            destroy_buses(&entry.path());
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! The demo's bus and topics, gone when the demo is.
 
-use std::fs;
-
 use ringbus::{Bus, Remove, Start, Subscriber, Topic, TopicInfo};
 
 use super::quote::Quote;
@@ -35,7 +33,7 @@ impl Stage {
         let bus = place.open_or_create()?;
         let built = build_topics(&bus, args);
         if built.is_err() && private {
-            let _ = fs::remove_dir_all(bus.path());
+            let _ = place.destroy();
         }
         let (quotes, reports) = built?;
         Ok(Self {
@@ -79,7 +77,7 @@ impl Drop for Stage {
         let _ = self.bus.remove(QUOTES, Remove::Force);
         let _ = self.bus.remove(REPORTS, Remove::Force);
         if self.private {
-            let _ = fs::remove_dir_all(self.bus.path());
+            let _ = self.place.destroy();
         }
     }
 }

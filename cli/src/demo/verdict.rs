@@ -1,7 +1,7 @@
 //! Whether the demo's bus did what it promises: the demo's last word.
 
 use std::fmt::Write;
-use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 
 use super::Role;
 use super::life::{Life, Lives};
@@ -52,7 +52,7 @@ impl Evidence<'_> {
         let (killed, others): (Vec<_>, Vec<_>) = lives.iter().partition(|life| life.killed);
         let by_sigkill = killed
             .iter()
-            .filter(|life| signal(life) == Some(libc::SIGKILL))
+            .filter(|life| life.ended.is_some_and(was_killed))
             .count();
         let well = others
             .iter()
@@ -238,8 +238,16 @@ fn life_name(life: &Life) -> String {
     }
 }
 
-fn signal(life: &Life) -> Option<i32> {
-    life.ended.and_then(|status| status.signal())
+#[cfg(unix)]
+fn was_killed(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(libc::SIGKILL)
+}
+
+/// On Windows, the killed end with a code like any other.
+#[cfg(not(unix))]
+fn was_killed(status: ExitStatus) -> bool {
+    !status.success()
 }
 
 fn sum(one: &Account, two: &Account) -> Account {

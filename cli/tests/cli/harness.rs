@@ -96,6 +96,10 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        let root = || ringbus::Bus::builder().dir(&self.0);
+        for bus in root().names().unwrap_or_default() {
+            let _ = root().name(&bus).destroy();
+        }
         let _ = fs::remove_dir_all(&self.0);
     }
 }

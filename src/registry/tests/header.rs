@@ -1,11 +1,11 @@
 //! What is refused as a registry.
 
-use std::{fs, iter, path::Path};
+use std::{iter, path::Path};
 
 use crate::{
     registry::{Registry, RegistryError, header::Header},
     segment::SegmentError,
-    testing::{PRIVATE, Scratch},
+    testing::{PRIVATE, Scratch, contents, replace},
 };
 
 fn open(scratch: &Scratch) -> Result<Registry, RegistryError> {
@@ -15,7 +15,7 @@ fn open(scratch: &Scratch) -> Result<Registry, RegistryError> {
 /// A new registry's bytes.
 fn pristine(scratch: &Scratch) -> Vec<u8> {
     drop(open(scratch).unwrap());
-    fs::read(scratch.join("registry")).unwrap()
+    contents(&scratch.join("registry"))
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_byte_of_another_kind_is_refused() {
     for at in kind {
         let mut other = bytes.clone();
         other[at] ^= 0x10;
-        fs::write(scratch.join("registry"), other).unwrap();
+        replace(&scratch.join("registry"), &other);
         let error = open(&scratch).err().unwrap();
         assert!(
             matches!(error, RegistryError::Foreign { .. }),
@@ -52,7 +52,7 @@ fn the_other_byte_order_is_refused() {
     let scratch = Scratch::new();
     let mut bytes = pristine(&scratch);
     bytes[8..12].reverse();
-    fs::write(scratch.join("registry"), bytes).unwrap();
+    replace(&scratch.join("registry"), &bytes);
     let error = open(&scratch).err().unwrap().to_string();
     let expected = "its byte order mark is 0x4030201 and this process needs 0x1020304";
     assert!(error.contains(expected), "{error}");
@@ -74,7 +74,7 @@ fn a_registry_with_fewer_slots_than_it_says_is_refused() {
     let scratch = Scratch::new();
     let bytes = pristine(&scratch);
     for len in [0, 31, 32, 4096, bytes.len() - 1] {
-        fs::write(scratch.join("registry"), &bytes[..len]).unwrap();
+        replace(&scratch.join("registry"), &bytes[..len]);
         let error = open(&scratch).err().unwrap();
         let RegistryError::Segment(SegmentError::Truncated { have_bytes, .. }) = error else {
             panic!("{len}: {error}");
@@ -95,7 +95,7 @@ fn garbage_is_refused() {
     };
     for _ in 0..200 {
         let garbage: Vec<u8> = iter::repeat_with(&mut next).take(5000).collect();
-        fs::write(scratch.join("registry"), garbage).unwrap();
+        replace(&scratch.join("registry"), &garbage);
         assert!(open(&scratch).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Files and directories: found, made, named, measured.
 
 use std::{
+    env,
     ffi::CString,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, ErrorKind},
@@ -13,7 +14,7 @@ use std::{
             fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
         },
     },
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{check, file_offset};
@@ -98,6 +99,27 @@ pub(in crate::segment) fn create_unnamed(dir: &Path) -> io::Result<File> {
     }
 }
 
+/// Gives a file of the name `from` another one, unless it is taken. It has both until `from` is
+/// removed.
+pub(in crate::segment) fn link_named(_file: &File, from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to)
+}
+
+/// Removes a file. Those who have it open keep it.
+pub(in crate::segment) fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// Whether a draft was left by a dead process: nobody can say, so the lock of a segment decides.
+pub(in crate::segment) fn is_abandoned_draft(_path: &Path) -> Option<bool> {
+    None
+}
+
+/// Gives a file its length; what is new in it is zero, and takes no memory.
+pub(in crate::segment) fn set_len(file: &File, len: u64) -> io::Result<()> {
+    file.set_len(len)
+}
+
 /// Gives an unnamed file its name, unless it is taken.
 pub(in crate::segment) fn link_unnamed(file: &File, path: &Path) -> io::Result<()> {
     let from = c_path(Path::new(&proc_path(file)))?;
@@ -113,6 +135,15 @@ pub(in crate::segment) fn link_unnamed(file: &File, path: &Path) -> io::Result<(
             libc::AT_SYMLINK_FOLLOW,
         )
     })
+}
+
+/// Where a bus is by default: in memory, if there is such a directory.
+pub(in crate::segment) fn default_parent() -> PathBuf {
+    let shared_memory = Path::new("/dev/shm");
+    match shared_memory.is_dir() {
+        true => shared_memory.to_owned(),
+        false => env::temp_dir(),
+    }
 }
 
 /// Makes a directory that is this user's alone.

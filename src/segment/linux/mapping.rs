@@ -2,8 +2,8 @@
 
 use std::{fs::File, io, os::fd::AsRawFd, ptr, ptr::NonNull};
 
-use super::{check, fork};
-use crate::segment::Rights;
+use super::check;
+use crate::segment::{Rights, fork};
 
 /// The first `len` bytes of a file at `base`, which is on a page, until this is dropped.
 pub(in crate::segment) struct Mapping {

@@ -1,17 +1,20 @@
 //! The system behind segments, on Linux. The module of another platform has the same items.
 
 mod file;
-pub(crate) mod fork;
 mod lock;
 mod mapping;
 
 use std::{ffi::c_int, io};
 
+pub(super) use super::fork::{close, open as open_own};
+pub(super) use std::fs::File;
+
 pub(super) use self::{
     file::{
-        available_bytes, create_directory, create_named, create_unnamed, effective_user,
-        file_size_limit, is_directory_of, is_not_regular, is_out_of_files, link_unnamed, open,
-        read_at, rename_new, reserve, set_access, set_directory_access, status, write_at,
+        available_bytes, create_directory, create_named, create_unnamed, default_parent,
+        effective_user, file_size_limit, is_abandoned_draft, is_directory_of, is_not_regular,
+        is_out_of_files, link_named, link_unnamed, open, read_at, remove, rename_new, reserve,
+        set_access, set_directory_access, set_len, status, write_at,
     },
     lock::{is_locked, try_lock, unlock, unlock_all},
     mapping::Mapping,

@@ -8,6 +8,10 @@ use crate::{
 };
 
 #[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "there is no portable way to reserve memory"
+)]
 fn a_full_file_system_is_an_error_and_no_signal() {
     let scratch = Scratch::new();
     let may_mount = Command::new("unshare").args(["-m", "true"]).status();
@@ -26,13 +30,23 @@ fn a_full_file_system_is_an_error_and_no_signal() {
     assert!(actor.ends_well());
 }
 
+/// The longest segment under a limit of 32 KiB: a portable one has 16 KiB more.
+const LIMIT_BYTES: u64 = match cfg!(feature = "portable") {
+    true => 16384,
+    false => 32768,
+};
+
 #[test]
 fn a_file_size_limit_is_an_error_and_no_signal() {
     let scratch = Scratch::new();
-    let limit = "ulimit -f 16"; // blocks of 512 bytes
+    let limit = "ulimit -f 64"; // blocks of 512 bytes
     let role = "segment::tests::limits::role_limited";
     let mut actor = Actor::start_after(&[], limit, role, scratch.path());
-    assert_eq!(actor.hears(), "needed 8193 limit 8192");
+    let needed = LIMIT_BYTES + 1;
+    assert_eq!(
+        actor.hears(),
+        format!("needed {needed} limit {LIMIT_BYTES}")
+    );
     assert!(actor.ends_well());
 }
 
@@ -115,8 +129,11 @@ fn role_full() {
 #[ignore = "a role"]
 fn role_limited() {
     let dir = testing::directory();
-    Draft::new(&dir, 8192, &[0..8192], PRIVATE).unwrap();
-    let error = Draft::new(&dir, 8193, &[], PRIVATE).err().unwrap();
+    let whole = 0..LIMIT_BYTES;
+    Draft::new(&dir, whole.end, std::slice::from_ref(&whole), PRIVATE).unwrap();
+    let error = Draft::new(&dir, LIMIT_BYTES + 1, &[], PRIVATE)
+        .err()
+        .unwrap();
     let SegmentError::FileSizeLimit {
         needed_bytes,
         limit_bytes,

@@ -4,3 +4,5 @@ mod fork;
 mod limits;
 mod lock;
 mod open;
+#[cfg(feature = "portable")]
+mod portable;

@@ -4,3 +4,5 @@ mod event;
 mod futex;
 #[cfg(ringbus_loom)]
 mod loom_event;
+#[cfg(all(feature = "portable", not(ringbus_loom)))]
+mod portable;

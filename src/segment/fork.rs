@@ -26,7 +26,7 @@ pub(crate) fn generation() -> u32 {
 
 /// Opens a file by `open`, which must neither block nor fork; a forked child will not have it.
 pub(in crate::segment) fn open(open: impl FnOnce() -> io::Result<File>) -> io::Result<File> {
-    watch_forks()?;
+    watch()?;
     let mut files = open_files();
     let file = open()?;
     files.push(file.as_raw_fd());
@@ -45,8 +45,15 @@ fn open_files() -> MutexGuard<'static, Vec<RawFd>> {
     OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Does something that no fork interrupts, and that neither blocks nor opens.
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
+pub(in crate::segment) fn exclude<T>(f: impl FnOnce() -> T) -> T {
+    let _files = open_files();
+    f()
+}
+
 /// Sets up the handlers, once per process.
-fn watch_forks() -> io::Result<()> {
+pub(in crate::segment) fn watch() -> io::Result<()> {
     static ERROR: OnceLock<c_int> = OnceLock::new();
     // SAFETY: the handlers live as long as the library is loaded.
     let watch =

@@ -1,0 +1,67 @@
+//! Directories, by the standard library alone.
+
+use std::{
+    env,
+    fs::{self, DirBuilder},
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use crate::segment::Access;
+
+/// Where a bus is by default. Never in /dev/shm, so as not to meet buses of the native backend.
+pub(in crate::segment) fn default_parent() -> PathBuf {
+    env::temp_dir()
+}
+
+/// Makes a directory that is this user's alone.
+pub(in crate::segment) fn create_directory(path: &Path) -> io::Result<()> {
+    create_private(&mut DirBuilder::new(), path)
+}
+
+#[cfg(unix)]
+fn create_private(builder: &mut DirBuilder, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    builder.mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn create_private(builder: &mut DirBuilder, path: &Path) -> io::Result<()> {
+    builder.create(path)
+}
+
+/// Gives a directory its group and mode, where there are such.
+#[cfg(unix)]
+pub(in crate::segment) fn set_directory_access(path: &Path, access: Access) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    // The umask may have left too little to open it.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    super::system::set_access(&fs::File::open(path)?, access)
+}
+
+/// Gives a directory its group and mode, where there are such.
+#[cfg(not(unix))]
+pub(in crate::segment) fn set_directory_access(_path: &Path, _access: Access) -> io::Result<()> {
+    Ok(())
+}
+
+/// True for a directory that belongs to the user `uid`, where there are such; a symbolic link is
+/// none.
+pub(in crate::segment) fn is_directory_of(path: &Path, uid: u32) -> io::Result<bool> {
+    let status = fs::symlink_metadata(path)?;
+    #[cfg(unix)]
+    let is_owner = std::os::unix::fs::MetadataExt::uid(&status) == uid;
+    #[cfg(not(unix))]
+    let is_owner = uid == super::system::effective_user();
+    Ok(status.is_dir() && is_owner)
+}
+
+/// Renames a directory, unless the new name is taken; of several who do so at the same time, one
+/// may replace an empty directory of another.
+pub(in crate::segment) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(to) {
+        Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+        Err(e) if e.kind() == ErrorKind::NotFound => fs::rename(from, to),
+        Err(e) => Err(e),
+    }
+}
