@@ -16,7 +16,10 @@
 
     impl Drop for DocBus {
         fn drop(&mut self) {
-            let _ = ringbus::Bus::builder().dir(&self.dir).destroy();
+            let place = ringbus::Bus::builder().dir(&self.dir);
+            for name in place.names().unwrap_or_default() {
+                let _ = place.clone().name(&name).destroy();
+            }
             let _ = std::fs::remove_dir_all(&self.dir);
         }
     }

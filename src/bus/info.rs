@@ -42,7 +42,7 @@ pub struct TopicInfo {
     pub capacity_slots: u64,
     /// How long payloads are.
     pub payload: PayloadKind,
-    /// The alignment of payloads.
+    /// The alignment of payloads, in bytes.
     pub alignment_bytes: usize,
     /// Whether messages carry tags and flags.
     pub tags: bool,
@@ -64,7 +64,7 @@ pub struct TopicInfo {
     pub pins: u32,
     /// The sequence of the first message ever.
     pub first_sequence: u64,
-    /// The oldest message that a newcomer can read.
+    /// The sequence of the oldest message that a newcomer can read.
     pub oldest: u64,
     /// The sequence of the next message.
     pub next: u64,
@@ -102,12 +102,12 @@ pub struct TopicInfo {
 pub enum PayloadKind {
     /// Each message has its own length.
     Variable {
-        /// The longest.
+        /// The longest, in bytes.
         max_bytes: usize,
     },
     /// All messages have the same length.
     Fixed {
-        /// That length.
+        /// That length, in bytes.
         bytes: usize,
     },
 }
@@ -171,7 +171,7 @@ pub struct SubscriberInfo {
     pub alive: bool,
     /// Reliable or lossy.
     pub delivery: Delivery,
-    /// The first message that it has not finished with.
+    /// The sequence of the first message that it has not finished with.
     pub cursor: u64,
     /// Messages published and not finished with.
     pub lag: u64,

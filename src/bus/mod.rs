@@ -136,7 +136,7 @@ impl Bus {
     ///
     /// ```standalone_crate
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
-    /// # // SAFETY: this is the only thread.
+    /// # // Sound, as this is the only thread.
     /// # unsafe { std::env::set_var("RINGBUS_DIR", &bus.dir) };
     /// use ringbus::Bus;
     ///
@@ -297,8 +297,8 @@ impl BusBuilder {
     /// ```
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
     /// # let dir = &bus.dir;
-    /// let bus = ringbus::Bus::builder().dir(dir.join("shared")).open()?;
-    /// assert_eq!(bus.path(), dir.join("shared/default"));
+    /// let bus = ringbus::Bus::builder().dir(dir).open()?;
+    /// assert_eq!(bus.path(), dir.join("default"));
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     pub fn dir(mut self, path: impl Into<PathBuf>) -> Self {

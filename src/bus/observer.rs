@@ -260,7 +260,7 @@ impl<T: Payload + ?Sized> Observer<T> {
     /// for _ in 0..20 {
     ///     publisher.publish(b"quote")?;
     /// }
-    /// let Err(PollError::Lagged { missed }) = observer.poll() else { panic!("the ring keeps 8 of 20") };
+    /// let Err(PollError::Lagged { missed }) = observer.poll() else { panic!("it keeps 8 of 20") };
     /// assert_eq!(observer.lagged(), missed);
     /// # Ok::<(), ringbus::Error>(())
     /// ```

@@ -292,7 +292,7 @@ impl<T: Payload + ?Sized> Subscriber<T> {
     /// Waits until there is something to poll; `false` after `timeout`. Spins first, then sleeps:
     /// publishers pay for a wake-up only while somebody sleeps.
     ///
-    /// Lets go of messages that were kept for it. Something to poll may also be an error.
+    /// While it waits, nothing is kept for it. Something to poll may also be an error.
     ///
     /// ```
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));

@@ -153,19 +153,20 @@ impl Registry {
 /// Why the registry of a bus cannot be used, or not be joined.
 ///
 /// ```
-/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
-/// # let dir = &bus.dir;
-/// use ringbus::{Bus, OpenError, RegistryError};
+/// use ringbus::{OpenError, RegistryError};
 ///
-/// # std::fs::write(bus.path().join("registry"), [0; 8192]).expect("damaged");
-/// match Bus::builder().dir(dir).open() {
-///     Ok(_) => unreachable!("something wrote zeros into the registry"),
-///     Err(OpenError::Registry(RegistryError::Foreign { what, found, expected, .. })) => {
-///         println!("its {what} is {found:#x}, not {expected:#x}: use the same release");
+/// /// What to tell whoever operates the host.
+/// fn advice(error: &OpenError) -> &str {
+///     match error {
+///         OpenError::Registry(RegistryError::Full { .. }) => "stop some of the bus's programs",
+///         OpenError::Registry(RegistryError::Foreign { .. }) => "install the same release for all",
+///         OpenError::Registry(RegistryError::Damaged { .. }) => "stop all programs, remove the bus",
+///         _ => "see the message",
 ///     }
-///     Err(error) => return Err(error.into()),
 /// }
-/// # Ok::<(), ringbus::Error>(())
+/// # let path = "/dev/shm/ringbus-1000/default/registry".into();
+/// # let error = RegistryError::Full { path, participants_max: 1024 }.into();
+/// assert_eq!(advice(&error), "stop some of the bus's programs");
 /// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
