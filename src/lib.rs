@@ -5,13 +5,12 @@
 //! time. There is no daemon, and no process can block, tear or lose another one's messages, wherever it
 //! is killed or stopped.
 //!
-//! ```
+//! ```standalone_crate
+//! # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+//! # // Sound, as this is the only thread.
+//! # unsafe { std::env::set_var("RINGBUS_DIR", &bus.dir) };
 //! use ringbus::Bus;
 //!
-//! # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
-//! # let place = Bus::builder().dir(&dir).name("crate");
-//! # let bus = place.clone().open()?;
-//! # #[cfg(any())]
 //! let bus = Bus::open("default")?;
 //! let topic = bus.topic("greetings").open_or_create()?;
 //!
@@ -22,9 +21,6 @@
 //! while let Some(message) = subscriber.poll()? {
 //!     assert_eq!(message.payload(), b"hello");
 //! }
-//! # drop((publisher, subscriber));
-//! # place.destroy()?;
-//! # let _ = std::fs::remove_dir(dir);
 //! # Ok::<(), ringbus::Error>(())
 //! ```
 //!

@@ -1,27 +1,41 @@
 //! Creating and opening topics.
 
-use std::{fmt, marker::PhantomData, path::PathBuf, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use super::{
     Bus, Payload, PayloadKind, Topic,
     clock::measure_tsc_hz,
     error::{TopicError, TypeDescription},
-    mapping::{MapError, RingMap, fill_ring},
+    find::{Found, FoundRing, find},
+    mapping::fill_ring,
     topic_shared::TopicShared,
 };
 use crate::{
-    registry::{BusDirectory, TopicName},
+    registry::TopicName,
     ring::{
         header::{NAME_MAX, RingDescription},
         layout::{Geometry, PublisherMode, Shape, TimeSource},
     },
-    segment::{Access, Draft, PublishDraftError, Rights, SegmentError, random_id, remove},
+    segment::{Access, Draft, PublishDraftError, random_id, remove},
 };
 
 /// What a topic is to be like; made by [`Bus::topic`].
 ///
 /// All options concern creation. When an existing topic is opened, those that were set must agree
-/// with it, and the others are whatever its creator chose.
+/// with it, and the others are whatever its creator chose. Values out of range are refused by
+/// [`create`](Self::create) and [`open_or_create`](Self::open_or_create), not before.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let topic = bus
+///     .topic("quotes")
+///     .shared() // many publishers
+///     .capacity(1024) // messages
+///     .payload_max(256) // bytes
+///     .open_or_create()?;
+/// assert_eq!(topic.info().capacity_slots, 1024);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `open`, `create` or `open_or_create`"]
 pub struct TopicBuilder<T: ?Sized> {
@@ -58,8 +72,6 @@ const DEFAULT_PAYLOAD_MAX: usize = 1024;
 const DEFAULT_ALIGNMENT: usize = 8;
 const DEFAULT_MAX_PUBLISHERS: usize = 64;
 const DEFAULT_MAX_SUBSCRIBERS: usize = 128;
-/// How many names with the same hash can live side by side.
-const PROBES_MAX: u64 = 4;
 /// The byte of a cursors file that is locked while its ring is being made.
 pub(super) const CREATION_BYTE: u64 = 0;
 /// How often creating gives way to others who create and remove the same topic.
@@ -78,121 +90,318 @@ impl TopicBuilder<[u8]> {
 
 /// Options.
 impl<T: Payload + ?Sized> TopicBuilder<T> {
-    /// Slots in the ring, a power of two from 1 to 2^30; 4096 by default. At least seven eighths of
-    /// the last so many messages are retained for those who join late or read slowly. 1 or 2 make a
-    /// blackboard of the latest value.
+    /// Sets the slots in the ring, a power of two from 1 to 2^30; 4096 by default. At least seven
+    /// eighths of the last so many messages are retained for those who join late or read slowly. 1
+    /// or 2 make a blackboard of the latest value.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::Start;
+    ///
+    /// let topic = bus.topic("pose").capacity(1).create()?;
+    /// let publisher = topic.publisher()?;
+    /// publisher.publish(b"here")?;
+    /// publisher.publish(b"there")?;
+    /// let mut reader = topic.subscriber().start(Start::Oldest).join()?;
+    /// assert_eq!(reader.latest()?.expect("a pose").payload(), b"there");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn capacity(mut self, slots: usize) -> Self {
         self.options.capacity = Some(slots);
         self
     }
 
-    /// The longest payload in bytes, up to 1 GiB; 1024 by default. Each message has its own length.
+    /// Sets the longest payload in bytes, up to 1 GiB; 1024 by default. Each message has its own
+    /// length.
+    ///
+    /// Every slot has room for the longest payload, whatever the messages are.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::PublishError;
+    ///
+    /// let publisher = bus.topic("log").payload_max(16).create()?.publisher()?;
+    /// publisher.publish(b"short")?;
+    /// let refused = publisher.publish(b"longer than that, by far");
+    /// assert_eq!(refused, Err(PublishError::TooLong { bytes: 24, max: 16 }));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn payload_max(mut self, bytes: usize) -> Self {
         self.options.payload_max = Some(bytes);
         self
     }
 
-    /// Every payload is exactly this long, up to 1 GiB, and no length is stored with it.
+    /// Makes every payload exactly this long, up to 1 GiB; no length is stored with it.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::PublishError;
+    ///
+    /// let publisher = bus.topic("samples").payload_fixed(4).create()?.publisher()?;
+    /// publisher.publish(&[0, 1, 2, 3])?;
+    /// let refused = publisher.publish(&[0, 1]);
+    /// assert_eq!(refused, Err(PublishError::WrongLength { bytes: 2, fixed: 4 }));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn payload_fixed(mut self, bytes: usize) -> Self {
         self.options.payload_fixed = Some(bytes);
         self
     }
 
-    /// The alignment of payloads in memory, a power of two from 8 (the default) to 4096 bytes.
+    /// Sets the alignment of payloads in memory, a power of two from 8 (the default) to 4096 bytes.
+    ///
+    /// A typed topic has at least the alignment of its type.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let publisher = bus.topic("frames").alignment(64).create()?.publisher()?;
+    /// let loan = publisher.loan(640)?;
+    /// assert_eq!(loan.as_ptr().align_offset(64), 0);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn alignment(mut self, bytes: usize) -> Self {
         self.options.alignment = Some(bytes);
         self
     }
 
-    /// Many publishers at once, in any process, in one total order.
+    /// Lets many publishers in at once, from any process, in one total order.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("events").shared().create()?;
+    /// let (first, second) = (topic.publisher()?, topic.publisher()?);
+    /// assert_eq!(first.publish(b"from one")?, 0);
+    /// assert_eq!(second.publish(b"from another")?, 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn shared(mut self) -> Self {
         self.options.mode = Some(PublisherMode::Shared);
         self
     }
 
-    /// One publisher at a time, the fastest kind and the default at creation.
+    /// Lets one publisher in at a time: the fastest kind, and the default at creation.
+    ///
+    /// If it stops or dies, the next one goes on where it stopped.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("quotes").exclusive().create()?;
+    /// let first = topic.publisher()?;
+    /// assert!(topic.publisher().is_err());
+    /// first.publish(b"one")?;
+    /// drop(first);
+    /// assert_eq!(topic.publisher()?.publish(b"two")?, 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn exclusive(mut self) -> Self {
         self.options.mode = Some(PublisherMode::Exclusive);
         self
     }
 
-    /// Shared publishers at the same time, 1 to 1024; 64 by default.
+    /// Sets how many shared publishers there can be at the same time, 1 to 1024; 64 by default. An
+    /// exclusive topic has 1.
+    ///
+    /// A place whose publisher died is free for the next.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::JoinError;
+    ///
+    /// let topic = bus.topic("events").shared().max_publishers(1).create()?;
+    /// let only = topic.publisher()?;
+    /// assert!(matches!(topic.publisher(), Err(JoinError::TooManyPublishers { max: 1, .. })));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn max_publishers(mut self, count: usize) -> Self {
         self.options.max_publishers = Some(count);
         self
     }
 
-    /// Registered subscribers at the same time, 1 to 4096; 128 by default.
+    /// Sets how many registered subscribers there can be at the same time, 1 to 4096; 128 by
+    /// default.
+    ///
+    /// A place whose subscriber died is free for the next. Observers take none.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::JoinError;
+    ///
+    /// let topic = bus.topic("quotes").max_subscribers(1).create()?;
+    /// let only = topic.subscriber().join()?;
+    /// let refused = topic.subscriber().join();
+    /// assert!(matches!(refused, Err(JoinError::TooManySubscribers { max: 1, .. })));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn max_subscribers(mut self, count: usize) -> Self {
         self.options.max_subscribers = Some(count);
         self
     }
 
-    /// Messages that one shared publisher may have on loan at the same time, 1 to 255; by default
-    /// 31, less where payloads are longer than 2 KiB, at least 2.
+    /// Sets how many messages one shared publisher may have on loan at the same time, 1 to 255; by
+    /// default 31, less where payloads are longer than 2 KiB, at least 2. An exclusive publisher
+    /// has one loan at a time.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::PublishError;
+    ///
+    /// let publisher = bus.topic("events").shared().loans(2).create()?.publisher()?;
+    /// let (one, two) = (publisher.loan(8)?, publisher.loan(8)?);
+    /// assert_eq!(publisher.loan(8).unwrap_err(), PublishError::LoanLimit { loans: 2 });
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn loans(mut self, count: usize) -> Self {
         self.options.loans = Some(count);
         self
     }
 
-    /// Messages that one lossy subscriber may hold in a batch, 1 to 8191; by default 32, less
-    /// where payloads are longer than 2 KiB, at least 1. Each of them can keep a spare chunk busy,
-    /// which takes memory only once it is needed.
+    /// Sets how many messages one lossy subscriber may hold in a batch, 1 to 8191; by default 32,
+    /// less where payloads are longer than 2 KiB, at least 1. Each of them can keep a spare chunk
+    /// busy, which takes memory only once it is needed.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("quotes").pins(2).create()?;
+    /// let mut lossy = topic.subscriber().join()?;
+    /// topic.publisher()?.publish_batch([&b"1"[..], b"2", b"3"])?;
+    /// assert_eq!(lossy.poll_batch(64)?.len(), 2);
+    /// assert_eq!(lossy.poll_batch(64)?.len(), 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn pins(mut self, count: usize) -> Self {
         self.options.pins = Some(count);
         self
     }
 
-    /// Whether each message carries a tag and flags; `true` by default.
+    /// Decides whether each message carries a tag and flags; `true` by default.
     ///
     /// A topic of fixed size without tags and time carries payloads only, and so a payload of up to
     /// 56 bytes in a single cache line.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{Meta, Patience, PublishError};
+    ///
+    /// let publisher = bus.topic("ticks").typed::<u64>().tags(false).create()?.publisher()?;
+    /// publisher.publish(&7)?;
+    /// let refused = publisher.publish_with(Meta::new().tag(1), &7, Patience::Forever);
+    /// assert_eq!(refused, Err(PublishError::NotKept { what: "tags" }));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn tags(mut self, yes: bool) -> Self {
         self.options.tags = Some(yes);
         self
     }
 
-    /// Whether each message carries the time of its publishing; [`TimeSource::None`] by default.
+    /// Decides whether each message carries the time of its publishing, and by which clock;
+    /// [`TimeSource::None`] by default.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::TimeSource;
+    ///
+    /// let topic = bus.topic("quotes").time(TimeSource::Clock).create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// topic.publisher()?.publish(b"quote")?;
+    /// let message = subscriber.poll()?.expect("a message");
+    /// let age = message.time().expect("this topic keeps times").elapsed();
+    /// assert!(age.as_secs() < 60);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn time(mut self, source: TimeSource) -> Self {
         self.options.time = Some(source);
         self
     }
 
-    /// The name of the payload's encoding, such as `json` or `protobuf`; at most 255 bytes. For
-    /// people and for tools that read many topics; the bus does not look into payloads.
+    /// Names the payload's encoding, such as `json` or `protobuf`; at most 255 bytes. For people
+    /// and for tools that read many topics; the bus does not look into payloads.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").encoding("json").create()?;
+    /// assert_eq!(topic.info().encoding, "json");
+    /// assert!(bus.topic("orders").encoding("cbor").open().is_err());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn encoding(mut self, name: &str) -> Self {
         self.options.encoding = Some(name.to_owned());
         self
     }
 
-    /// The schema of the payload in whatever form its encoding has; at most 64 KiB.
+    /// Stores the schema of the payload, in whatever form its encoding has; at most 64 KiB.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let schema = br#"{"type": "object"}"#;
+    /// bus.topic("orders").encoding("json").schema(schema).create()?;
+    /// let found = bus.topic("orders").open()?.info().schema; // by a reader that knows nothing of it
+    /// assert_eq!(found, schema);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn schema(mut self, bytes: &[u8]) -> Self {
         self.options.schema = Some(bytes.to_owned());
         self
     }
 
-    /// Permission bits of the topic's ring, such as `0o640`; those of its bus by default. Who may
-    /// read the ring may also subscribe; who may write it may publish. The umask does not matter.
+    /// Sets the permission bits of the topic's ring, such as `0o640`; those of its bus by default.
+    /// Who may read the ring may also subscribe; who may write it may publish. The umask does not
+    /// matter.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("quotes").mode(0o640).open_or_create()?; // its group may subscribe
+    /// topic.publisher()?.publish(b"quote")?;
+    /// # assert_eq!(topic.info().published, 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn mode(mut self, mode: u32) -> Self {
         self.options.access_mode = Some(mode);
         self
     }
 
-    /// The group of the topic's files; that of its bus by default.
+    /// Gives the topic's files to this group, by its number; to that of its bus by default.
+    ///
+    /// A user can give files to a group of which it is a member.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use std::os::unix::fs::MetadataExt;
+    /// # let traders = bus.path().metadata().expect("a directory").gid();
+    /// let topic = bus.topic("quotes").mode(0o640).group(traders).open_or_create()?;
+    /// assert!(topic.observer(ringbus::Start::Latest).is_ok());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn group(mut self, gid: u32) -> Self {
         self.options.group = Some(gid);
         self
     }
 
-    /// The sequence of the first message, up to 2^62; 0 by default. For a topic that continues one
-    /// which is kept elsewhere.
+    /// Sets the sequence of the first message, up to 2^62; 0 by default. For a topic that continues
+    /// one which is kept elsewhere.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("journal").first_sequence(1_000_000).create()?;
+    /// assert_eq!(topic.publisher()?.publish(b"entry")?, 1_000_000);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn first_sequence(mut self, seq: u64) -> Self {
         self.options.first_sequence = Some(seq);
         self
     }
 
-    /// The name under which `T` is stored and compared, at most 255 bytes; by default the Rust name
-    /// without its path. Ignored on untyped topics.
+    /// Sets the name under which `T` is stored and compared, at most 255 bytes; by default the Rust
+    /// name without its path. Ignored on untyped topics.
+    ///
+    /// For a type that programs in other languages, or other crates, know by another name.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("level").typed::<u32>().type_name("Litres").create()?;
+    /// assert_eq!(topic.info().payload_type.name.as_deref(), Some("Litres"));
+    /// assert!(bus.topic("level").typed::<u32>().open().is_err()); // asks for "u32"
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn type_name(mut self, name: &str) -> Self {
         self.options.type_name = Some(name.to_owned());
         self
@@ -201,12 +410,33 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     /// Makes publishers pay a full fence with each message, so that a subscriber which goes to
     /// sleep need not interrupt the cores of running publishers by `membarrier(2)`. `false` by
     /// default; for publishers on isolated cores.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("quotes").wake_fence(true).create()?;
+    /// topic.publisher()?.publish(b"quote")?;
+    /// assert_eq!(topic.info().published, 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn wake_fence(mut self, yes: bool) -> Self {
         self.options.wake_fence = yes;
         self
     }
 
-    /// A topic of `U`, a plain data type, or of `[U]`.
+    /// Makes it a topic of `U`, a plain data type, or of `[U]`.
+    ///
+    /// Whoever opens it as typed must ask for the same name, size and alignment. It can always be
+    /// opened untyped, as bytes.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("levels").typed::<[f64]>().open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// topic.publisher()?.publish(&[1.5, 2.5])?;
+    /// assert_eq!(subscriber.poll()?.expect("a message").payload(), [1.5, 2.5]);
+    /// assert!(bus.topic("levels").typed::<[f32]>().open().is_err());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn typed<U: Payload + ?Sized>(self) -> TopicBuilder<U> {
         let Self {
             bus, name, options, ..
@@ -224,28 +454,52 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
 impl<T: Payload + ?Sized> TopicBuilder<T> {
     /// Opens the topic, which exists.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::TopicError;
+    ///
+    /// assert!(matches!(bus.topic("orders").open(), Err(TopicError::NotFound { .. })));
+    /// bus.topic("orders").create()?;
+    /// assert_eq!(bus.topic("orders").open()?.name().as_str(), "orders");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`TopicError::NotFound`]; [`TopicError::Mismatch`] and [`TopicError::Type`] where the topic
-    /// is not as asked for; others where its files cannot be used.
+    /// [`TopicError::NotFound`]: wait for it with a [`Watch`](crate::Watch), or create it.
+    /// [`TopicError::Mismatch`] and [`TopicError::Type`] where the topic is not as asked for.
+    /// Others where its files cannot be used: [`TopicError::Header`] for one of another release, or
+    /// damaged.
     pub fn open(self) -> Result<Topic<T>, TopicError> {
         let name = TopicName::new(&self.name)?;
-        match find(self.bus.directory(), &name)? {
+        match find(&self.bus, &name)? {
             Found::Ring(found) => self.check_and_wrap(name, found),
             Found::Nothing { .. } => Err(TopicError::NotFound { topic: self.name }),
         }
     }
 
-    /// Creates the topic, which does not exist. Nobody sees it before it is whole.
+    /// Creates the topic, which does not exist. Nobody sees it before it is whole: a creator that
+    /// dies leaves no topic.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::TopicError;
+    ///
+    /// let topic = bus.topic("orders").create()?;
+    /// assert!(topic.subscriber().join().is_ok());
+    /// assert!(matches!(bus.topic("orders").create(), Err(TopicError::Exists { .. })));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`TopicError::Exists`]; [`TopicError::Shape`] for impossible options; a
+    /// [`TopicError::Exists`]; [`TopicError::Shape`] for impossible options,
+    /// [`TopicError::TooLong`] for texts, [`TopicError::NoTsc`]; a
     /// [`SegmentError::NoSpace`](crate::SegmentError) that names the bytes needed and available
-    /// where the file system is too full.
+    /// where the file system is too full. Nothing was made then.
     pub fn create(self) -> Result<Topic<T>, TopicError> {
         let name = TopicName::new(&self.name)?;
-        match find(self.bus.directory(), &name)? {
+        match find(&self.bus, &name)? {
             Found::Ring(_) => Err(TopicError::Exists { topic: self.name }),
             Found::Nothing { free_id } => match self.create_at(&name, free_id)? {
                 true => self.open(),
@@ -257,6 +511,14 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     /// Opens the topic, or creates it if it does not exist. Of several processes that do so at the
     /// same time one creates it, and all open the same.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let here = bus.topic("orders").capacity(64).open_or_create()?;
+    /// let there = bus.topic("orders").open_or_create()?; // takes it as it is
+    /// assert_eq!(there.info().capacity_slots, 64);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`open`](Self::open) and [`create`](Self::create), except that it is no error
@@ -264,7 +526,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     pub fn open_or_create(self) -> Result<Topic<T>, TopicError> {
         let name = TopicName::new(&self.name)?;
         for _ in 0..RACES_MAX {
-            match find(self.bus.directory(), &name)? {
+            match find(&self.bus, &name)? {
                 Found::Ring(found) => return self.check_and_wrap(name, found),
                 Found::Nothing { free_id } => self.create_at(&name, free_id)?,
             };
@@ -331,6 +593,8 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
             type_name.as_ref().map_or(0, String::len),
             NAME_MAX,
         )?;
+        check_text("encoding name", &encoding)?;
+        check_text("type name", type_name.as_deref().unwrap_or(""))?;
         check_len("schema", schema_bytes, Shape::SCHEMA_MAX as usize)?;
         let time = options.time.unwrap_or_default();
         let tsc_hz = match time {
@@ -341,6 +605,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         Ok(RingDescription {
             geometry: Geometry::new(self.shape(time, schema_bytes as u32))?,
             incarnation: random_id(),
+            bus_id: self.bus.id(),
             name: name.to_string(),
             type_name,
             type_size: if is_typed { T::UNIT_BYTES as u64 } else { 0 },
@@ -524,52 +789,6 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     }
 }
 
-/// The ring of a name, or where it would go.
-#[allow(clippy::large_enum_variant)] // one at a time, taken apart at once
-pub(super) enum Found {
-    Ring(FoundRing),
-    Nothing { free_id: u64 },
-}
-
-/// A ring that was found by its name.
-pub(super) struct FoundRing {
-    pub(super) id: u64,
-    pub(super) path: PathBuf,
-    pub(super) ring: RingMap,
-    pub(super) schema: Vec<u8>,
-}
-
-/// Finds the ring of a topic: at its name's hash or, behind rings of other names with the same
-/// hash, one of the next ids.
-pub(super) fn find(directory: &BusDirectory, name: &TopicName) -> Result<Found, TopicError> {
-    let mut free_id = None;
-    for probe in 0..PROBES_MAX {
-        let id = name.file_id().wrapping_add(probe);
-        let path = directory.ring(id);
-        match RingMap::open(&path, Rights::ReadOnly) {
-            Ok((ring, schema)) if ring.description().name == name.as_str() => {
-                return Ok(Found::Ring(FoundRing {
-                    id,
-                    path,
-                    ring,
-                    schema,
-                }));
-            }
-            Ok(_) => {}
-            Err(MapError::Segment(SegmentError::NotFound { .. })) => {
-                free_id.get_or_insert(id);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    match free_id {
-        Some(free_id) => Ok(Found::Nothing { free_id }),
-        None => Err(TopicError::NotFound {
-            topic: name.to_string(),
-        }),
-    }
-}
-
 /// A schema in a message: its length and its start.
 #[derive(PartialEq)]
 struct SchemaSummary<'a>(&'a [u8]);
@@ -588,6 +807,14 @@ fn check_len(what: &'static str, bytes: usize, max: usize) -> Result<(), TopicEr
     match bytes > max {
         true => Err(TopicError::TooLong { what, bytes, max }),
         false => Ok(()),
+    }
+}
+
+/// What is shown on terminals must not steer them.
+fn check_text(what: &'static str, text: &str) -> Result<(), TopicError> {
+    match text.find(char::is_control) {
+        Some(position) => Err(TopicError::Control { what, position }),
+        None => Ok(()),
     }
 }
 

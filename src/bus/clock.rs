@@ -18,16 +18,44 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     /// This moment.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{Start, TimeSource, Timestamp};
+    ///
+    /// let topic = bus.topic("orders").time(TimeSource::Clock).open_or_create()?;
+    /// let publisher = topic.publisher()?;
+    /// publisher.publish(b"before")?;
+    /// let now = Timestamp::now();
+    /// publisher.publish(b"after")?;
+    /// let mut subscriber = topic.subscriber().start(Start::Time(now)).join()?;
+    /// assert_eq!(subscriber.poll()?.expect("a message").payload(), b"after");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn now() -> Self {
         Self(monotonic_ns())
     }
 
     /// The moment `nanos` nanoseconds after the clock's start.
+    ///
+    /// ```
+    /// use ringbus::Timestamp;
+    ///
+    /// let moment = Timestamp::from_nanos(1_500_000_000);
+    /// assert!(moment > Timestamp::from_nanos(1_000_000_000));
+    /// ```
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since the clock's start.
+    /// Nanoseconds since the clock's start, to be stored or sent elsewhere.
+    ///
+    /// ```
+    /// use ringbus::Timestamp;
+    ///
+    /// let moment = Timestamp::now();
+    /// assert_eq!(Timestamp::from_nanos(moment.as_nanos()), moment);
+    /// ```
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
@@ -75,10 +103,11 @@ impl Clock {
             TimeSource::None => None,
             TimeSource::Clock => Some(Timestamp(stored)),
             TimeSource::Tsc => {
-                let age_ticks = tsc::ticks().saturating_sub(stored);
+                let (now_ns, now_ticks) = both_clocks();
+                let age_ticks = now_ticks.saturating_sub(stored);
                 let hz = u128::from(self.tsc_hz.max(1));
                 let age_ns = u128::from(age_ticks) * 1_000_000_000 / hz;
-                Some(Timestamp(monotonic_ns().saturating_sub(age_ns as u64)))
+                Some(Timestamp(now_ns.saturating_sub(age_ns as u64)))
             }
         }
     }
@@ -90,13 +119,27 @@ pub(super) fn measure_tsc_hz() -> Option<u64> {
     if !tsc::is_invariant() {
         return None;
     }
-    let (start_ns, start_ticks) = (monotonic_ns(), tsc::ticks());
+    let (start_ns, start_ticks) = both_clocks();
     std::thread::sleep(MEASURE_FOR);
-    let (end_ns, end_ticks) = (monotonic_ns(), tsc::ticks());
+    let (end_ns, end_ticks) = both_clocks();
     let ticks = u128::from(end_ticks.checked_sub(start_ticks)?);
     let elapsed_ns = u128::from(end_ns.checked_sub(start_ns)?);
     let hz = (ticks * 1_000_000_000).checked_div(elapsed_ns)?;
     u64::try_from(hz).ok().filter(|hz| *hz > 0)
+}
+
+/// One moment by both clocks: nanoseconds and ticks. Of several tries the one that was least
+/// interrupted counts.
+fn both_clocks() -> (u64, u64) {
+    const TRIES: u32 = 8;
+    let read = |_| {
+        let before = tsc::ticks();
+        let ns = monotonic_ns();
+        let took = tsc::ticks().saturating_sub(before);
+        (took, ns, before + took / 2)
+    };
+    let (_, ns, ticks) = (0..TRIES).map(read).min().unwrap_or_default();
+    (ns, ticks)
 }
 
 #[cfg(unix)]

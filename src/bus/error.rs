@@ -9,6 +9,25 @@ use crate::{
 };
 
 /// Why a bus could not be opened, listed or cleaned.
+///
+/// Nothing was changed, except that directories which were missing may have been made.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let dir = &bus.dir;
+/// use ringbus::{Bus, DirectoryError, OpenError};
+///
+/// match Bus::builder().dir(dir).name("plant").create(false).open() {
+///     Ok(bus) => println!("{:?}", bus.path()),
+///     Err(OpenError::Directory(DirectoryError::NoBus { path })) => {
+///         println!("nobody has made a bus at {} yet", path.display());
+/// #         assert_eq!(path, dir.join("plant"));
+///     }
+///     Err(error) => return Err(error.into()), // the message says which file, and what to do
+/// }
+/// # assert!(Bus::builder().dir(dir).name("plant").create(false).open().is_err());
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -24,6 +43,25 @@ pub enum OpenError {
 }
 
 /// Why a topic could not be created, opened or removed.
+///
+/// Nothing was changed: a topic is made whole or not at all.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::TopicError;
+///
+/// # bus.topic("orders").capacity(64).create()?;
+/// match bus.topic("orders").capacity(256).open_or_create() {
+///     Ok(topic) => println!("{}", topic.name()),
+///     Err(TopicError::Mismatch { what, asked, found, .. }) => {
+///         eprintln!("orders has {what} {found}, not {asked}"); // take it as it is, or agree
+///         assert_eq!((what, &*found), ("capacity", "64"));
+///         bus.topic("orders").open()?;
+///     }
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopicError {
@@ -91,6 +129,24 @@ pub enum TopicError {
         /// What is wrong with it.
         source: HeaderError,
     },
+    /// A text has a control character, which could steer a terminal that shows it.
+    #[error("{what} has a control character at byte {position}; leave it out")]
+    Control {
+        /// Which text.
+        what: &'static str,
+        /// Where it is.
+        position: usize,
+    },
+    /// The ring belongs to a bus with another registry: the bus's files were replaced in part, or since
+    /// it was opened.
+    #[error(
+        "{path}: the topic belongs to another bus than the registry beside it; open the bus again \
+         or, if that does not help, remove the topic"
+    )]
+    OtherBus {
+        /// The ring.
+        path: PathBuf,
+    },
     /// A file of the topic could not be used.
     #[error(transparent)]
     Segment(#[from] SegmentError),
@@ -109,7 +165,17 @@ pub enum TopicError {
     },
 }
 
-/// A type as a topic stores it.
+/// A type as a topic stores it: what must be the same in every program that names it.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let topic = bus.topic("readings").typed::<[u32]>().create()?;
+/// let stored = topic.info().payload_type;
+/// assert_eq!(stored.name.as_deref(), Some("[u32]"));
+/// assert_eq!((stored.size_bytes, stored.alignment_bytes), (4, 4));
+/// assert_eq!(stored.to_string(), "type [u32] (size 4 bytes, alignment 4)");
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeDescription {
     /// Its name; `None`: untyped bytes.
@@ -133,7 +199,23 @@ impl fmt::Display for TypeDescription {
     }
 }
 
-/// Why a publisher, subscriber or observer could not join a topic.
+/// Why a publisher, subscriber or observer could not join a topic. It has taken no place there.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::JoinError;
+///
+/// let topic = bus.topic("orders").exclusive().open_or_create()?;
+/// let active = topic.publisher()?;
+/// match topic.publisher() {
+///     Ok(_) => unreachable!("an exclusive topic has one publisher"),
+///     Err(JoinError::PublisherExists { pid, .. }) => {
+///         assert_eq!(pid, std::process::id()); // stand by: it may stop, or die
+///     }
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinError {
@@ -208,6 +290,28 @@ pub enum JoinError {
 }
 
 /// Why a message was not published. Nothing of it is visible to anybody.
+///
+/// [`Full`](Self::Full) and [`NoSpace`](Self::NoSpace) pass when somebody moves or makes room;
+/// [`LoanOutstanding`](Self::LoanOutstanding) and [`LoanLimit`](Self::LoanLimit) when a loan is
+/// committed or dropped. The others will be the same the next time.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::PublishError;
+///
+/// let topic = bus.topic("orders").capacity(2).payload_max(8).open_or_create()?;
+/// let slow = topic.subscriber().reliable().join()?;
+/// let publisher = topic.publisher()?;
+/// let outcome = loop {
+///     match publisher.try_publish(b"buy") {
+///         Ok(sequence) => println!("published {sequence}"),
+///         Err(PublishError::Full(culprit)) => break culprit, // drop it, queue it, or wait
+///         Err(error) => return Err(error.into()),
+///     }
+/// };
+/// assert_eq!((outcome.pid, outcome.behind), (std::process::id(), 2));
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -279,7 +383,22 @@ pub enum PublishError {
     Forked,
 }
 
-/// The subscriber that a full topic waits for.
+/// The subscriber that a full topic waits for, as it was when the publish was refused.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # use ringbus::PublishError;
+/// let topic = bus.topic("orders").capacity(1).open_or_create()?;
+/// let slow = topic.subscriber().reliable().join()?;
+/// let publisher = topic.publisher()?;
+/// publisher.try_publish(b"buy")?;
+/// if let Err(PublishError::Full(culprit)) = publisher.try_publish(b"sell") {
+///     println!("{culprit}"); // subscriber 0 (pid 4711) is 1 messages behind
+///     assert_eq!(culprit.subscriber, topic.info().subscribers[0].id);
+/// }
+/// # assert!(publisher.try_publish(b"sell").is_err());
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Culprit {
     /// Its number in the topic, as listed by [`TopicInfo`](crate::TopicInfo).
@@ -314,6 +433,30 @@ impl fmt::Display for Culprit {
 }
 
 /// Why a subscriber or observer got no message.
+///
+/// After [`Lagged`](Self::Lagged) and [`Evicted`](Self::Evicted) the next poll goes on: each is
+/// said once, with the exact number of messages that are gone.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::PollError;
+///
+/// let topic = bus.topic("quotes").capacity(8).open_or_create()?;
+/// let mut subscriber = topic.subscriber().join()?;
+/// # let publisher = topic.publisher()?;
+/// # for _ in 0..20 { publisher.publish(b"quote")?; }
+/// let (mut read, mut lost) = (0, 0);
+/// loop {
+///     match subscriber.poll() {
+///         Ok(Some(_message)) => read += 1,
+///         Ok(None) => break,
+///         Err(PollError::Lagged { missed } | PollError::Evicted { missed }) => lost += missed,
+///         Err(error) => return Err(error.into()),
+///     }
+/// }
+/// assert_eq!(read + lost, 20);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PollError {
@@ -353,12 +496,20 @@ pub enum PollError {
 
 /// Any error of this crate, for applications that only report it.
 ///
+/// Every other error of the crate converts into it with `?`, or is the source of one that does.
+///
 /// ```
-/// fn run() -> Result<(), ringbus::Error> {
-///     ringbus::Bus::open("no/such\tname")?;
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let dir = &bus.dir;
+/// fn run(dir: &std::path::Path) -> Result<(), ringbus::Error> {
+///     let bus = ringbus::Bus::builder().dir(dir).open()?; // OpenError
+///     let topic = bus.topic("orders").open()?; // TopicError
+///     topic.publisher()?.publish(b"buy")?; // JoinError, PublishError
 ///     Ok(())
 /// }
-/// assert!(run().is_err());
+/// let error = run(dir).unwrap_err();
+/// assert!(error.to_string().starts_with("topic orders does not exist"));
+/// # Ok::<(), ringbus::Error>(())
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

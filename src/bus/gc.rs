@@ -1,26 +1,35 @@
 //! Listing, removing and cleaning up.
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use super::{
     Bus, TopicInfo,
-    builder::{CREATION_BYTE, Found, FoundRing, find},
+    builder::CREATION_BYTE,
     error::{OpenError, TopicError},
+    find::{Found, FoundRing, find},
     info, lease,
-    mapping::RingMap,
+    mapping::{MapError, RingMap},
     topic_shared::TopicShared,
 };
 use crate::{
-    registry::TopicName,
+    registry::{Leftover, TopicName},
     segment::{Rights, Segment, SegmentError, is_abandoned_draft, remove},
     sync::Ordering,
 };
 
 /// Whether a topic in use may be removed.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::{Remove, TopicError};
+///
+/// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+/// let refused = bus.remove("orders", Remove::IfUnused);
+/// assert!(matches!(refused, Err(TopicError::InUse { publishers: 1, .. })));
+/// bus.remove("orders", Remove::Force)?;
+/// assert!(bus.topics()?.is_empty());
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Remove {
     /// Not while a publisher or subscriber lives.
@@ -31,7 +40,17 @@ pub enum Remove {
     Force,
 }
 
-/// What [`Bus::gc`] took back.
+/// What [`Bus::gc`] took back: nothing, where no process died or others have met the dead.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::Collected;
+///
+/// let topic = bus.topic("orders").open_or_create()?;
+/// let subscriber = topic.subscriber().join()?;
+/// assert_eq!(bus.gc()?, Collected::default()); // the living keep what they have
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
     /// Leases of dead processes.
@@ -48,9 +67,18 @@ impl Bus {
     /// What exists on the bus, by name. Files that are no topics, or that this process may not
     /// read, are left out.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// bus.topic("robot/7/pose").create()?;
+    /// bus.topic("robot/8/pose").create()?;
+    /// let names: Vec<_> = bus.topics()?.iter().map(|topic| topic.name.to_string()).collect();
+    /// assert_eq!(names, ["robot/7/pose", "robot/8/pose"]);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`OpenError`] where the bus's directory cannot be read.
+    /// [`OpenError::Directory`] where the bus's directory cannot be read.
     pub fn topics(&self) -> Result<Vec<TopicInfo>, OpenError> {
         let mut topics: Vec<_> = self
             .rings()?
@@ -61,14 +89,29 @@ impl Bus {
         Ok(topics)
     }
 
-    /// Removes a topic.
+    /// Removes a topic and its messages. Its memory is freed when the last process that has it open
+    /// lets it go.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::Remove;
+    ///
+    /// let topic = bus.topic("orders").create()?;
+    /// bus.remove("orders", Remove::IfUnused)?;
+    /// assert!(topic.is_removed());
+    /// assert!(bus.topic("orders").open().is_err());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`TopicError::NotFound`], and [`TopicError::InUse`] with [`Remove::IfUnused`].
+    /// [`TopicError::NotFound`] where there is no such topic, [`TopicError::InUse`] with
+    /// [`Remove::IfUnused`] while a publisher or subscriber lives (the dead and observers do not
+    /// count), [`TopicError::Name`] for a name that no topic has, [`TopicError::Header`] for a
+    /// damaged topic, which [`Remove::Force`] removes. The topic is then as it was.
     pub fn remove(&self, topic: &str, how: Remove) -> Result<(), TopicError> {
         let name = TopicName::new(topic)?;
-        let found = match find(self.directory(), &name) {
+        let found = match find(self, &name) {
             Ok(Found::Ring(found)) => self.share(found, name),
             Ok(Found::Nothing { .. }) => {
                 return Err(TopicError::NotFound {
@@ -78,6 +121,7 @@ impl Bus {
             // A damaged ring can still be removed, but nobody can say who uses it.
             Err(
                 TopicError::Header { path, .. }
+                | TopicError::OtherBus { path }
                 | TopicError::Segment(SegmentError::Foreign { path }),
             ) if how == Remove::Force => {
                 return Ok(remove(&path)?);
@@ -107,11 +151,23 @@ impl Bus {
     /// Takes back what dead processes left: leases, places in topics, half-made files.
     ///
     /// Never needed for anybody's progress: whoever meets the dead reaps them. It frees what nobody
-    /// has met yet.
+    /// has met yet. This process takes part in the bus to do so. Topics are not removed, even if
+    /// nobody uses them.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// bus.topic("orders").create()?;
+    /// let collected = bus.gc()?;
+    /// println!("{} dead processes", collected.participants);
+    /// assert_eq!(collected.participants, 0);
+    /// assert_eq!(bus.topics()?.len(), 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where the bus cannot be joined or its directory not be read.
+    /// [`OpenError::Registry`] where the bus cannot be joined, [`OpenError::Directory`] where its
+    /// directory cannot be read. What was taken back until then stays so; try again.
     pub fn gc(&self) -> Result<Collected, OpenError> {
         self.join()?;
         let mut collected = Collected::default();
@@ -121,7 +177,7 @@ impl Bus {
             collected.publishers += self.collect_publishers(topic);
         }
         collected.participants = self.inner.registry.collect();
-        collected.files = self.collect_files(&topics)?;
+        collected.files = self.collect_files()?;
         Ok(collected)
     }
 
@@ -148,19 +204,26 @@ impl Bus {
         (0..used).filter(|index| is_reaped(*index)).count()
     }
 
-    /// Removes cursors without a ring, unless somebody is just making one.
-    fn collect_files(&self, topics: &[Arc<TopicShared>]) -> Result<usize, OpenError> {
-        let known: HashSet<_> = topics
-            .iter()
-            .map(|topic| topic.cursors_path.as_path())
-            .collect();
-        let is_garbage = |path: &PathBuf| !known.contains(path.as_path()) && is_abandoned(path);
-        let garbage = self.directory().leftovers()?.into_iter().filter(is_garbage);
-        // A ring may have appeared since the topics were listed.
-        let rings: Vec<_> = self.rings()?;
-        let is_new = |path: &Path| rings.iter().any(|topic| topic.cursors_path == path);
-        let removed = garbage.filter(|path| !is_new(path) && remove(path).is_ok());
+    /// Removes cursors and drafts that no ring needs, unless somebody is just making one.
+    fn collect_files(&self) -> Result<usize, OpenError> {
+        let leftovers = self.directory().leftovers()?;
+        let removed = leftovers
+            .into_iter()
+            .filter(|left| is_abandoned(&left.path) && !self.is_needed(left))
+            .filter(|left| remove(&left.path).is_ok());
         Ok(removed.count())
+    }
+
+    /// Whether a ring needs these cursors, or may: one that cannot be read still might.
+    fn is_needed(&self, left: &Leftover) -> bool {
+        let Some((id, incarnation)) = left.cursors_of else {
+            return false;
+        };
+        match RingMap::open(&self.directory().ring(id), Rights::ReadOnly) {
+            Ok((ring, _)) => ring.description().incarnation == incarnation,
+            Err(MapError::Segment(SegmentError::NotFound { .. })) => false,
+            Err(_) => true,
+        }
     }
 
     /// All topics that can be opened.
@@ -174,6 +237,9 @@ impl Bus {
         let path = self.directory().ring(id);
         let (ring, schema) = RingMap::open(&path, Rights::ReadOnly).ok()?;
         let name = TopicName::new(&ring.description().name).ok()?;
+        if ring.description().bus_id != self.id() {
+            return None;
+        }
         Some(self.share(
             FoundRing {
                 id,

@@ -19,7 +19,18 @@ use crate::{
 
 /// A topic's properties, participants and counters.
 ///
-/// Each number was true at some moment while it was read; they are not one moment's picture.
+/// Each number was true at some moment while it was read; they are not one moment's picture. Counts
+/// never decrease, and survive the publishers that made them.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let topic = bus.topic("orders").capacity(64).open_or_create()?;
+/// topic.publisher()?.publish(b"buy")?;
+/// let info = topic.info();
+/// assert_eq!((info.capacity_slots, info.published, info.bytes), (64, 1, 3));
+/// assert_eq!((info.oldest, info.next), (0, 1));
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TopicInfo {
@@ -31,7 +42,7 @@ pub struct TopicInfo {
     pub capacity_slots: u64,
     /// How long payloads are.
     pub payload: PayloadKind,
-    /// The alignment of payloads.
+    /// The alignment of payloads, in bytes.
     pub alignment_bytes: usize,
     /// Whether messages carry tags and flags.
     pub tags: bool,
@@ -53,7 +64,7 @@ pub struct TopicInfo {
     pub pins: u32,
     /// The sequence of the first message ever.
     pub first_sequence: u64,
-    /// The oldest message that a newcomer can read.
+    /// The sequence of the oldest message that a newcomer can read.
     pub oldest: u64,
     /// The sequence of the next message.
     pub next: u64,
@@ -76,21 +87,42 @@ pub struct TopicInfo {
 }
 
 /// How long a topic's payloads are.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::PayloadKind;
+///
+/// let log = bus.topic("log").payload_max(200).create()?;
+/// let ticks = bus.topic("ticks").typed::<u64>().create()?;
+/// assert_eq!(log.info().payload, PayloadKind::Variable { max_bytes: 200 });
+/// assert_eq!(ticks.info().payload, PayloadKind::Fixed { bytes: 8 });
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PayloadKind {
     /// Each message has its own length.
     Variable {
-        /// The longest.
+        /// The longest, in bytes.
         max_bytes: usize,
     },
     /// All messages have the same length.
     Fixed {
-        /// That length.
+        /// That length, in bytes.
         bytes: usize,
     },
 }
 
-/// One publisher of a topic.
+/// One publisher of a topic, or one that died and whose place nobody has taken over yet.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let topic = bus.topic("orders").open_or_create()?;
+/// let publisher = topic.publisher()?;
+/// publisher.publish(b"buy")?;
+/// let seen = &topic.info().publishers[0];
+/// assert_eq!((seen.pid, seen.alive, seen.published), (std::process::id(), true, 1));
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PublisherInfo {
@@ -112,7 +144,20 @@ pub struct PublisherInfo {
     pub waited: u64,
 }
 
-/// One registered subscriber of a topic.
+/// One registered subscriber of a topic, or one that died and whom nobody has met yet.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let topic = bus.topic("orders").open_or_create()?;
+/// let subscriber = topic.subscriber().reliable().join()?;
+/// topic.publisher()?.publish(b"buy")?;
+/// for seen in topic.info().subscribers {
+///     println!("{} (pid {}) is {} behind", seen.process, seen.pid, seen.lag);
+///     assert_eq!((seen.delivery, seen.lag), (ringbus::Delivery::Reliable, 1));
+/// }
+/// # assert_eq!(topic.info().subscribers.len(), 1);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SubscriberInfo {
@@ -126,7 +171,7 @@ pub struct SubscriberInfo {
     pub alive: bool,
     /// Reliable or lossy.
     pub delivery: Delivery,
-    /// The first message that it has not finished with.
+    /// The sequence of the first message that it has not finished with.
     pub cursor: u64,
     /// Messages published and not finished with.
     pub lag: u64,
@@ -150,6 +195,13 @@ impl PayloadKind {
     }
 
     /// The longest payload in bytes.
+    ///
+    /// ```
+    /// use ringbus::PayloadKind;
+    ///
+    /// assert_eq!(PayloadKind::Variable { max_bytes: 1024 }.max_bytes(), 1024);
+    /// assert_eq!(PayloadKind::Fixed { bytes: 8 }.max_bytes(), 8);
+    /// ```
     pub fn max_bytes(self) -> usize {
         match self {
             Self::Variable { max_bytes } => max_bytes,
@@ -186,7 +238,7 @@ pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
         records
             .iter()
             .map(|(_, record)| read(count(record)))
-            .sum::<u64>()
+            .fold(0, u64::wrapping_add)
     };
     TopicInfo {
         name: topic.name.clone(),

@@ -13,6 +13,7 @@ use super::{
     gatekeeper::Refusal,
     publisher_core::{Lent, PublisherCore},
 };
+use crate::ring::layout::PublisherMode;
 
 /// A message that is being written where it will be read. [`commit`](Self::commit) publishes it;
 /// dropping it leaves no trace.
@@ -22,7 +23,21 @@ use super::{
 /// limit, and be committed in any order, which becomes the order of the messages; one that is held
 /// for long holds up nobody.
 ///
-/// Its contents at first are whatever an earlier message left there, or zeros.
+/// Its contents at first are whatever an earlier message left there, or zeros. If its process dies
+/// before the commit, it is as if it had been dropped.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let topic = bus.topic("frames").open_or_create()?;
+/// let mut subscriber = topic.subscriber().join()?;
+/// let publisher = topic.publisher()?;
+/// let mut frame = publisher.loan(640)?;
+/// frame.fill(0x7f);
+/// assert!(subscriber.poll()?.is_none());
+/// frame.commit()?;
+/// assert_eq!(subscriber.poll()?.expect("a frame").payload(), [0x7f; 640]);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 pub struct Loan<'p, T: ?Sized> {
     core: &'p PublisherCore,
     lent: Lent,
@@ -32,6 +47,21 @@ pub struct Loan<'p, T: ?Sized> {
 }
 
 /// A commit that was refused, and the loan to try again with.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let topic = bus.topic("events").shared().capacity(1).open_or_create()?;
+/// let mut slow = topic.subscriber().reliable().join()?;
+/// let publisher = topic.publisher()?;
+/// publisher.publish(b"one")?;
+/// let mut loan = publisher.loan(3)?;
+/// loan.copy_from_slice(b"two");
+/// let refused = loan.try_commit().unwrap_err();
+/// println!("{}", refused.error); // the topic is full: ...
+/// slow.poll()?; // reads one, and lets it go
+/// assert_eq!(refused.loan.commit()?, 1);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Refused<'p, T: ?Sized> {
     /// Why.
@@ -42,6 +72,20 @@ pub struct Refused<'p, T: ?Sized> {
 
 /// Consecutive messages of an exclusive topic that are being written in place, and are published
 /// together by [`commit`](Self::commit); dropping it leaves no trace.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let topic = bus.topic("samples").typed::<u64>().open_or_create()?;
+/// let mut subscriber = topic.subscriber().join()?;
+/// let publisher = topic.publisher()?;
+/// let mut run = publisher.loan_run(3)?;
+/// for index in 0..run.len() {
+///     *run.message_mut(index).expect("in the run") = index as u64;
+/// }
+/// run.commit()?;
+/// assert_eq!(subscriber.poll_batch(8)?.len(), 3);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 pub struct LoanRun<'p, T: ?Sized> {
     core: &'p PublisherCore,
     lent: Vec<Lent>,
@@ -57,37 +101,79 @@ where
     /// Lends the next message to be written in place. Waits while the gate is shut (exclusive
     /// topics) or every free chunk is held by a stopped subscriber (shared ones).
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let publisher = bus.topic("level").typed::<u64>().open_or_create()?.publisher()?;
+    /// let mut loan = publisher.loan()?;
+    /// *loan = 42;
+    /// assert_eq!(loan.commit()?, 0);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`PublishError::LoanOutstanding`] (exclusive), [`PublishError::LoanLimit`] (shared).
+    /// [`PublishError::LoanOutstanding`] (exclusive), [`PublishError::LoanLimit`] (shared): commit
+    /// or drop a loan first.
     pub fn loan(&self) -> Result<Loan<'_, T>, PublishError> {
         Loan::new(&self.core, T::UNIT_BYTES, Patience::Forever)
     }
 
-    /// As [`loan`](Self::loan), without waiting.
+    /// Lends the next message as [`loan`](Self::loan), without waiting.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("level").typed::<u64>().capacity(1).open_or_create()?;
+    /// let slow = topic.subscriber().reliable().join()?;
+    /// let publisher = topic.publisher()?;
+    /// let mut loan = publisher.try_loan()?;
+    /// *loan = 42;
+    /// loan.commit()?;
+    /// assert!(publisher.try_loan().is_err()); // until `slow` has read the 42
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Those of `loan`, and [`PublishError::Full`].
+    /// Those of `loan`, [`PublishError::Full`] and [`PublishError::NoSpace`]: try again later.
     pub fn try_loan(&self) -> Result<Loan<'_, T>, PublishError> {
         Loan::new(&self.core, T::UNIT_BYTES, Patience::Try)
     }
 
-    /// As [`loan`](Self::loan), waiting for at most `timeout`.
+    /// Lends the next message as [`loan`](Self::loan), waiting for at most `timeout`.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use std::time::Duration;
+    /// let publisher = bus.topic("level").typed::<u64>().open_or_create()?.publisher()?;
+    /// let mut loan = publisher.loan_timeout(Duration::from_millis(5))?;
+    /// *loan = 42;
+    /// assert_eq!(loan.commit()?, 0);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Those of `loan`, and [`PublishError::Full`].
+    /// Those of `loan`, [`PublishError::Full`] and [`PublishError::NoSpace`] when the time is up.
     pub fn loan_timeout(&self, timeout: Duration) -> Result<Loan<'_, T>, PublishError> {
         Loan::new(&self.core, T::UNIT_BYTES, Patience::For(timeout))
     }
 
     /// Lends the next `count` messages of an exclusive topic. Waits while the gate is shut.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let publisher = bus.topic("level").typed::<u64>().open_or_create()?.publisher()?;
+    /// let mut run = publisher.loan_run(2)?;
+    /// *run.message_mut(0).expect("the first of two") = 42;
+    /// *run.message_mut(1).expect("the second of two") = 43;
+    /// assert_eq!(run.commit()?, 0); // and 1
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`PublishError::NoRuns`] on a shared topic, [`PublishError::RunTooLong`], and those of
-    /// [`loan`](Self::loan).
+    /// [`PublishError::NoRuns`] on a shared topic, [`PublishError::RunTooLong`] for more messages
+    /// than the ring has slots, and those of [`loan`](Self::loan). Nothing is on loan then.
     pub fn loan_run(&self, count: usize) -> Result<LoanRun<'_, T>, PublishError> {
         LoanRun::new(&self.core, count, T::UNIT_BYTES)
     }
@@ -100,10 +186,20 @@ where
     /// Lends the next message, `len` elements long, to be written in place. Waits while the gate is
     /// shut (exclusive topics) or every free chunk is held by a stopped subscriber (shared ones).
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+    /// let mut loan = publisher.loan(3)?;
+    /// loan.copy_from_slice(b"buy");
+    /// assert_eq!(loan.commit()?, 0);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`PublishError::LoanOutstanding`] (exclusive), [`PublishError::LoanLimit`] (shared), and the
-    /// ones about the length.
+    /// [`PublishError::LoanOutstanding`] (exclusive), [`PublishError::LoanLimit`] (shared): commit
+    /// or drop a loan first. [`PublishError::TooLong`], [`PublishError::WrongLength`] and
+    /// [`PublishError::PartialElement`] for a length that no message of this topic has.
     pub fn loan(&self, len: usize) -> Result<Loan<'_, [E]>, PublishError> {
         Loan::new(
             &self.core,
@@ -112,11 +208,23 @@ where
         )
     }
 
-    /// As [`loan`](Self::loan), without waiting.
+    /// Lends the next message as [`loan`](Self::loan), without waiting.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").capacity(1).open_or_create()?;
+    /// let slow = topic.subscriber().reliable().join()?;
+    /// let publisher = topic.publisher()?;
+    /// let mut loan = publisher.try_loan(3)?;
+    /// loan.copy_from_slice(b"buy");
+    /// loan.commit()?;
+    /// assert!(publisher.try_loan(4).is_err()); // until `slow` has read the first
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Those of `loan`, and [`PublishError::Full`].
+    /// Those of `loan`, [`PublishError::Full`] and [`PublishError::NoSpace`]: try again later.
     pub fn try_loan(&self, len: usize) -> Result<Loan<'_, [E]>, PublishError> {
         Loan::new(
             &self.core,
@@ -125,11 +233,21 @@ where
         )
     }
 
-    /// As [`loan`](Self::loan), waiting for at most `timeout`.
+    /// Lends the next message as [`loan`](Self::loan), waiting for at most `timeout`.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use std::time::Duration;
+    /// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+    /// let mut loan = publisher.loan_timeout(3, Duration::from_millis(5))?;
+    /// loan.copy_from_slice(b"buy");
+    /// assert_eq!(loan.commit()?, 0);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Those of `loan`, and [`PublishError::Full`].
+    /// Those of `loan`, [`PublishError::Full`] and [`PublishError::NoSpace`] when the time is up.
     pub fn loan_timeout(
         &self,
         len: usize,
@@ -145,10 +263,20 @@ where
     /// Lends the next `count` messages of an exclusive topic, `len` elements long each. Waits while
     /// the gate is shut.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+    /// let mut run = publisher.loan_run(2, 4)?;
+    /// run.message_mut(0).expect("the first of two").copy_from_slice(b"sell");
+    /// run.message_mut(1).expect("the second of two").copy_from_slice(b"hold");
+    /// assert_eq!(run.commit()?, 0); // and 1
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`PublishError::NoRuns`] on a shared topic, [`PublishError::RunTooLong`], and those of
-    /// [`loan`](Self::loan).
+    /// [`PublishError::NoRuns`] on a shared topic, [`PublishError::RunTooLong`] for more messages
+    /// than the ring has slots, and those of [`loan`](Self::loan). Nothing is on loan then.
     pub fn loan_run(&self, count: usize, len: usize) -> Result<LoanRun<'_, [E]>, PublishError> {
         LoanRun::new(&self.core, count, len.saturating_mul(<[E]>::UNIT_BYTES))
     }
@@ -176,12 +304,38 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
         })
     }
 
-    /// Sets the message's tag; 0 unless set.
+    /// Sets the message's tag; 0 unless set. The bus gives it no meaning.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let publisher = topic.publisher()?;
+    /// let mut loan = publisher.loan(3)?;
+    /// loan.copy_from_slice(b"buy");
+    /// loan.set_tag(7);
+    /// loan.commit()?;
+    /// assert_eq!(subscriber.poll()?.expect("an order").tag(), 7);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn set_tag(&mut self, tag: u64) {
         self.meta.tag = tag;
     }
 
-    /// Sets the message's flags; none unless set.
+    /// Sets the message's flags; none unless set. The bus gives them no meaning.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("chunks").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let publisher = topic.publisher()?;
+    /// let mut loan = publisher.loan(3)?;
+    /// loan.copy_from_slice(b"end");
+    /// loan.set_flags(0b1);
+    /// loan.commit()?;
+    /// assert_eq!(subscriber.poll()?.expect("a chunk").flags(), 0b1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn set_flags(&mut self, flags: u16) {
         self.meta.flags = flags;
     }
@@ -189,10 +343,24 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
     /// Publishes the message and returns its sequence. Never waits on an exclusive topic; on a
     /// shared one it waits while the gate is shut.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("events").shared().open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let publisher = topic.publisher()?;
+    /// let (mut early, mut late) = (publisher.loan(5)?, publisher.loan(4)?);
+    /// early.copy_from_slice(b"early");
+    /// late.copy_from_slice(b"late");
+    /// assert_eq!(late.commit()?, 0); // the order of the commits
+    /// assert_eq!(early.commit()?, 1);
+    /// assert_eq!(subscriber.poll()?.expect("an event").payload(), b"late");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`PublishError::NotKept`] for a tag or flags on a topic without, and
-    /// [`PublishError::Corrupted`]; then the message is gone.
+    /// [`PublishError::NotKept`] for a tag or flags on a topic without, [`PublishError::Corrupted`]
+    /// and [`PublishError::Forked`]; then the message is gone.
     pub fn commit(self) -> Result<u64, PublishError> {
         self.core.check_meta(self.meta)?;
         let seq = self.commit_patiently(Patience::Forever)?;
@@ -202,9 +370,24 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
 
     /// Publishes the message unless the gate is shut, in which case the loan comes back.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::PublishError;
+    ///
+    /// let topic = bus.topic("events").shared().capacity(1).open_or_create()?;
+    /// let slow = topic.subscriber().reliable().join()?;
+    /// let publisher = topic.publisher()?;
+    /// publisher.loan(8)?.try_commit().expect("the ring has room for one");
+    /// let refused = publisher.loan(8)?.try_commit().unwrap_err();
+    /// assert!(matches!(refused.error, PublishError::Full(culprit) if culprit.behind == 1));
+    /// assert_eq!(refused.loan.len(), 8); // to commit later, or to drop
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// Those of [`commit`](Self::commit), and [`PublishError::Full`].
+    /// [`PublishError::Full`] and those of [`commit`](Self::commit). [`Refused`] has the loan:
+    /// nothing is published, and nothing is lost.
     pub fn try_commit(self) -> Result<u64, Refused<'p, T>> {
         if let Err(error) = self.core.check_meta(self.meta) {
             return Err(Refused { error, loan: self });
@@ -240,9 +423,25 @@ where
 {
     /// Shortens the message to its first `len` elements; it is never lengthened.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use std::io::Write;
+    /// let topic = bus.topic("log").payload_max(256).open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let publisher = topic.publisher()?;
+    /// let mut loan = publisher.loan(256)?; // the length is known when it is written
+    /// let mut rest = &mut loan[..];
+    /// write!(rest, "{} degrees", 21).expect("fits");
+    /// let len = 256 - rest.len();
+    /// loan.truncate(len)?;
+    /// loan.commit()?;
+    /// assert_eq!(subscriber.poll()?.expect("a line").payload(), b"21 degrees");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`PublishError::WrongLength`] on a topic of fixed size.
+    /// [`PublishError::WrongLength`] on a topic of fixed size; the loan is as long as it was.
     pub fn truncate(&mut self, len: usize) -> Result<(), PublishError> {
         let len_bytes = len.saturating_mul(<[E]>::UNIT_BYTES).min(self.len_bytes);
         self.core.check_len(len_bytes)?;
@@ -254,6 +453,9 @@ where
 impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
     fn new(core: &'p PublisherCore, count: usize, len_bytes: usize) -> Result<Self, PublishError> {
         core.check_len(len_bytes)?;
+        if core.shape().mode == PublisherMode::Shared {
+            return Err(PublishError::NoRuns);
+        }
         let capacity = core.capacity_slots();
         if count as u64 > capacity {
             return Err(PublishError::RunTooLong { count, capacity });
@@ -282,28 +484,76 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
     }
 
     /// How many messages there are.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+    /// assert_eq!(publisher.loan_run(16, 64)?.len(), 16);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.lent.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are none, since none were asked for.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+    /// assert!(!publisher.loan_run(16, 64)?.is_empty());
+    /// assert!(publisher.loan_run(0, 64)?.is_empty());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.lent.is_empty()
     }
 
-    /// Message `index` of the run, to be written; `None` past the end.
+    /// Message `index` of the run, counted from 0, to be written; `None` past the end.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+    /// let mut run = publisher.loan_run(2, 4)?;
+    /// run.message_mut(1).expect("the last of two").copy_from_slice(b"hold");
+    /// assert!(run.message_mut(2).is_none());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn message_mut(&mut self, index: usize) -> Option<&mut T> {
         let lent = *self.lent.get(index)?;
         // SAFETY: the slot is on loan, and `&mut self` makes this the only reference.
         T::from_payload_mut(unsafe { self.core.payload_mut(lent, self.len_bytes) })
     }
 
-    /// Sets the tag of all messages of the run.
+    /// Sets the tag of all messages of the run; 0 unless set.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let publisher = topic.publisher()?;
+    /// let mut run = publisher.loan_run(2, 4)?;
+    /// run.set_tag(7);
+    /// run.commit()?;
+    /// assert!(subscriber.poll_batch(8)?.iter().all(|order| order.tag() == 7));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn set_tag(&mut self, tag: u64) {
         self.meta.tag = tag;
     }
 
-    /// Publishes all messages in order and returns the sequence of the first.
+    /// Publishes all messages in order and returns the sequence of the first. Never waits.
+    ///
+    /// A process that dies in the middle has published the first so many.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+    /// publisher.publish(b"buy")?;
+    /// let run = publisher.loan_run(3, 4)?;
+    /// assert_eq!(run.commit()?, 1); // to 3
+    /// assert_eq!(publisher.publish(b"buy")?, 4);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

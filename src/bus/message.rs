@@ -7,6 +7,19 @@ use crate::ring::{cursor::Run, place::Place, sequence::Sequence};
 
 /// A message, read where its publisher wrote it. Dropping it moves the subscriber's cursor on.
 ///
+/// It is its payload, by `Deref`, with its sequence, tag, flags and time beside.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let topic = bus.topic("orders").open_or_create()?;
+/// # let mut subscriber = topic.subscriber().join()?;
+/// # topic.publisher()?.publish(b"buy 100")?;
+/// let message = subscriber.poll()?.expect("a message");
+/// assert_eq!(message.sequence(), 0);
+/// assert!(message.starts_with(b"buy"));
+/// # Ok::<(), ringbus::Error>(())
+/// ```
+///
 /// It borrows the subscriber, so the compiler ends every reference to the payload before the next
 /// poll; until then no publisher touches it.
 ///
@@ -25,6 +38,17 @@ pub struct Message<'s, T: ?Sized> {
 }
 
 /// A message of a [`Batch`], read in place; borrows the batch.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let topic = bus.topic("orders").open_or_create()?;
+/// # let mut subscriber = topic.subscriber().join()?;
+/// # topic.publisher()?.publish_batch([&b"buy"[..], b"sell"])?;
+/// let batch = subscriber.poll_batch(64)?;
+/// let longest = batch.iter().max_by_key(|message| message.len()).expect("a message");
+/// assert_eq!((longest.sequence(), longest.payload()), (1, &b"sell"[..]));
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 pub struct MessageRef<'b, T: ?Sized> {
     subscriber: &'b SubscriberCore,
     place: Place,
@@ -35,10 +59,8 @@ pub struct MessageRef<'b, T: ?Sized> {
 /// of them at once.
 ///
 /// ```
-/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
-/// # let place = ringbus::Bus::builder().dir(&dir).name("message");
-/// # let bus = place.clone().open()?;
-/// # let topic = bus.topic("doc/batch").open_or_create()?;
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let topic = bus.topic("orders").open_or_create()?;
 /// # let publisher = topic.publisher()?;
 /// let mut subscriber = topic.subscriber().join()?;
 /// publisher.publish(b"one")?;
@@ -48,10 +70,6 @@ pub struct MessageRef<'b, T: ?Sized> {
 /// for message in &batch {
 ///     println!("{}: {:?}", message.sequence(), message.payload());
 /// }
-/// # drop(batch);
-/// # drop((publisher, subscriber));
-/// # place.destroy()?;
-/// # let _ = std::fs::remove_dir(dir);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 pub struct Batch<'s, T: ?Sized> {
@@ -61,6 +79,21 @@ pub struct Batch<'s, T: ?Sized> {
 }
 
 /// The messages of a batch, in order.
+///
+/// It ends early only where the ring is damaged; the next poll tells.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let topic = bus.topic("orders").open_or_create()?;
+/// # let mut subscriber = topic.subscriber().join()?;
+/// # topic.publisher()?.publish_batch([&b"buy"[..], b"sell"])?;
+/// let batch = subscriber.poll_batch(64)?;
+/// let mut messages = batch.iter();
+/// assert_eq!(messages.len(), 2);
+/// assert_eq!(messages.next().expect("the first").payload(), b"buy");
+/// assert_eq!(messages.len(), 1);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 pub struct BatchIter<'b, T: ?Sized> {
     subscriber: &'b SubscriberCore,
     run: Run,
@@ -71,35 +104,106 @@ pub struct BatchIter<'b, T: ?Sized> {
 macro_rules! message_accessors {
     ($type:ident) => {
         impl<T: ?Sized> $type<'_, T> {
-            /// Its position in the topic.
+            /// Its position in the topic: 0, 1, 2, ..., or from the topic's first sequence on;
+            /// never used twice.
+            ///
+            /// ```
+            /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+            /// # let topic = bus.topic("orders").open_or_create()?;
+            /// # let mut subscriber = topic.subscriber().join()?;
+            /// let sequence = topic.publisher()?.publish(b"buy")?;
+            /// let message = subscriber.poll()?.expect("a message");
+            /// assert_eq!(message.sequence(), sequence);
+            /// # Ok::<(), ringbus::Error>(())
+            /// ```
             pub fn sequence(&self) -> u64 {
                 self.place.sequence().0
             }
 
             /// Its tag; 0 where the topic keeps none.
+            ///
+            /// ```
+            /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+            /// # let topic = bus.topic("orders").open_or_create()?;
+            /// # let mut subscriber = topic.subscriber().join()?;
+            /// # let publisher = topic.publisher()?;
+            /// use ringbus::{Meta, Patience};
+            ///
+            /// publisher.publish_with(Meta::new().tag(7), b"buy", Patience::Forever)?;
+            /// let message = subscriber.poll()?.expect("a message");
+            /// assert_eq!(message.tag(), 7);
+            /// # Ok::<(), ringbus::Error>(())
+            /// ```
             pub fn tag(&self) -> u64 {
                 self.head().header.tag
             }
 
             /// Its flags; 0 where the topic keeps none.
+            ///
+            /// ```
+            /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+            /// # let topic = bus.topic("orders").open_or_create()?;
+            /// # let mut subscriber = topic.subscriber().join()?;
+            /// # let publisher = topic.publisher()?;
+            /// use ringbus::{Meta, Patience};
+            ///
+            /// publisher.publish_with(Meta::new().flags(0b1), b"buy", Patience::Forever)?;
+            /// let message = subscriber.poll()?.expect("a message");
+            /// assert_eq!(message.flags(), 0b1);
+            /// # Ok::<(), ringbus::Error>(())
+            /// ```
             pub fn flags(&self) -> u16 {
                 self.head().header.flags
             }
 
             /// The number of its publisher; `None` where the topic keeps none (fixed size without
             /// tags and time).
+            ///
+            /// ```
+            /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+            /// # let topic = bus.topic("events").shared().open_or_create()?;
+            /// # let mut subscriber = topic.subscriber().join()?;
+            /// let publisher = topic.publisher()?;
+            /// publisher.publish(b"event")?;
+            /// let message = subscriber.poll()?.expect("a message");
+            /// assert_eq!(message.publisher(), Some(publisher.id()));
+            /// # Ok::<(), ringbus::Error>(())
+            /// ```
             pub fn publisher(&self) -> Option<u16> {
                 let head = self.head();
                 (!head.is_lean).then_some(head.header.publisher)
             }
 
             /// When it was published; `None` where the topic keeps no time.
+            ///
+            /// ```
+            /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+            /// use ringbus::{TimeSource, Timestamp};
+            ///
+            /// let topic = bus.topic("quotes").time(TimeSource::Clock).open_or_create()?;
+            /// # let mut subscriber = topic.subscriber().join()?;
+            /// topic.publisher()?.publish(b"quote")?;
+            /// let message = subscriber.poll()?.expect("a message");
+            /// assert!(message.time().expect("this topic keeps times") <= Timestamp::now());
+            /// # Ok::<(), ringbus::Error>(())
+            /// ```
             pub fn time(&self) -> Option<$crate::bus::Timestamp> {
                 let head = self.head();
                 head.clock.read(head.header.time)
             }
 
-            /// Its payload.
+            /// Its payload; also what it dereferences to.
+            ///
+            /// ```
+            /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+            /// # let topic = bus.topic("orders").open_or_create()?;
+            /// # let mut subscriber = topic.subscriber().join()?;
+            /// # topic.publisher()?.publish(b"buy")?;
+            /// let message = subscriber.poll()?.expect("a message");
+            /// assert_eq!(message.payload(), b"buy");
+            /// assert_eq!(message[0], b'b');
+            /// # Ok::<(), ringbus::Error>(())
+            /// ```
             pub fn payload(&self) -> &T {
                 self.payload
             }
@@ -178,16 +282,45 @@ impl<'s, T: Payload + ?Sized> Batch<'s, T> {
     }
 
     /// How many messages there are.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let topic = bus.topic("orders").open_or_create()?;
+    /// # let mut subscriber = topic.subscriber().join()?;
+    /// topic.publisher()?.publish_batch([&b"buy"[..], b"sell"])?;
+    /// assert_eq!(subscriber.poll_batch(64)?.len(), 2);
+    /// assert_eq!(subscriber.poll_batch(64)?.len(), 0);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.run.len as usize
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// assert!(subscriber.poll_batch(64)?.is_empty());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.run.len == 0
     }
 
-    /// The messages in order.
+    /// The messages in order. Can be called again: the batch keeps them until it is dropped.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let topic = bus.topic("orders").open_or_create()?;
+    /// # let mut subscriber = topic.subscriber().join()?;
+    /// # topic.publisher()?.publish_batch([&b"buy"[..], b"sell"])?;
+    /// let batch = subscriber.poll_batch(64)?;
+    /// let bytes: usize = batch.iter().map(|message| message.len()).sum();
+    /// assert_eq!(bytes, 7);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn iter(&self) -> BatchIter<'_, T> {
         BatchIter {
             subscriber: self.subscriber,
@@ -233,10 +366,12 @@ impl<'b, T: Payload + ?Sized> Iterator for BatchIter<'b, T> {
             first: seq.plus(1),
             len: self.run.len - 1,
         };
-        // A damaged message ends the batch: the next poll of it says so.
-        let place = self.subscriber.place(seq).ok()?;
+        // A damaged message ends the batch: the next poll says so.
+        let note = |error: &PollError| self.subscriber.note_damage(*error);
+        let place = self.subscriber.place(seq).inspect_err(note).ok()?;
         // SAFETY: the batch holds the run until it is dropped, and this iterator borrows it.
-        let payload = unsafe { self.subscriber.payload(place) }.ok()?;
+        let payload = unsafe { self.subscriber.payload(place) };
+        let payload = payload.inspect_err(note).ok()?;
         Some(MessageRef {
             subscriber: self.subscriber,
             place,

@@ -3,6 +3,7 @@
 mod builder;
 mod clock;
 mod error;
+mod find;
 mod gatekeeper;
 mod gc;
 mod head;
@@ -61,16 +62,13 @@ use crate::{
 /// dies: there is no daemon, and nothing to start or to clean up.
 ///
 /// ```
-/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
-/// # let place = ringbus::Bus::builder().dir(&dir).name("example");
-/// let bus = ringbus::Bus::builder().dir(&dir).name("example").open()?;
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let dir = &bus.dir;
+/// let bus = ringbus::Bus::builder().dir(dir).name("example").open()?;
 /// let topic = bus.topic("orders/new").open_or_create()?;
 /// let mut subscriber = topic.subscriber().join()?;
 /// topic.publisher()?.publish(b"buy 100")?;
 /// assert_eq!(subscriber.poll()?.expect("a message").payload(), b"buy 100");
-/// # drop(subscriber);
-/// # place.destroy()?;
-/// # let _ = std::fs::remove_dir(dir);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 #[derive(Clone)]
@@ -85,7 +83,18 @@ struct BusInner {
     registry: Registry,
 }
 
-/// A process that takes part in a bus.
+/// A process that takes part in a bus, as [`Bus::participants`] found it.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+/// for participant in bus.participants() {
+///     let state = if participant.alive { "alive" } else { "dead" };
+///     println!("{} (pid {}): {state}", participant.process, participant.pid);
+/// }
+/// assert!(bus.participants()[0].alive);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParticipantInfo {
@@ -98,6 +107,18 @@ pub struct ParticipantInfo {
 }
 
 /// Where a bus is and who may use it; made by [`Bus::builder`].
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let dir = &bus.dir;
+/// let bus = ringbus::Bus::builder()
+///     .dir(dir) // shared with other containers
+///     .name("plant")
+///     .mode(0o640) // this user publishes, the group subscribes
+///     .open()?;
+/// assert_eq!(bus.path(), dir.join("plant"));
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `open`"]
 pub struct BusBuilder {
@@ -113,14 +134,35 @@ impl Bus {
     /// A bus is a directory of that name in `$RINGBUS_DIR` or, if that is not set, in
     /// `/dev/shm/ringbus-<uid>`; with the portable backend, among the temporary files.
     ///
+    /// ```standalone_crate
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # // Sound, as this is the only thread.
+    /// # unsafe { std::env::set_var("RINGBUS_DIR", &bus.dir) };
+    /// use ringbus::Bus;
+    ///
+    /// let bus = Bus::open("plant")?;
+    /// assert_eq!(bus.name(), "plant");
+    /// assert_eq!(bus.id(), Bus::open("plant")?.id());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`OpenError`] says which file could not be used and why.
+    /// [`OpenError`] says which file could not be used and why. Its message tells what to do about
+    /// it; trying again alone helps only where another process stands in the way.
     pub fn open(name: &str) -> Result<Self, OpenError> {
         Self::builder().name(name).open()
     }
 
     /// Starts to describe a bus in another place, or for other users as well.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// let bus = ringbus::Bus::builder().dir(dir).name("shop").open()?;
+    /// assert_eq!((bus.name(), bus.path()), ("shop", dir.join("shop").as_path()));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn builder() -> BusBuilder {
         BusBuilder {
             dir: None,
@@ -133,23 +175,61 @@ impl Bus {
         }
     }
 
-    /// The bus's name.
+    /// The bus's name, as it was opened: `default` where none was given.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// let bus = ringbus::Bus::builder().dir(dir).open()?;
+    /// assert_eq!(bus.name(), "default");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         self.inner.name.as_str()
     }
 
-    /// The bus's directory.
+    /// The bus's directory. Whoever can reach it, and may by its mode, can use the bus.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// assert!(bus.path().is_dir());
+    /// assert!(bus.path().ends_with(bus.name()));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn path(&self) -> &Path {
         self.inner.directory.path()
     }
 
-    /// The bus's identity, drawn at random when it was created: the same for two processes exactly if
-    /// they share the bus, whatever their paths say.
+    /// The bus's identity, drawn at random when it was created: the same for two processes exactly
+    /// if they share the bus, whatever their paths say.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// let again = ringbus::Bus::builder().dir(dir).open()?;
+    /// let another = ringbus::Bus::builder().dir(dir).name("another").open()?;
+    /// assert_eq!(bus.id(), again.id());
+    /// assert_ne!(bus.id(), another.id());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn id(&self) -> u64 {
         self.inner.registry.bus_id()
     }
 
     /// The processes that take part, through a publisher or subscriber, now or until they died.
+    ///
+    /// A dead one stays in the list until somebody takes its place, or [`gc`](Self::gc) frees it.
+    /// Each entry was true at some moment during the call.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// assert!(bus.participants().is_empty());
+    /// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+    /// let participants = bus.participants();
+    /// assert_eq!(participants.len(), 1);
+    /// assert_eq!(participants[0].pid, std::process::id());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn participants(&self) -> Vec<ParticipantInfo> {
         let registry = &self.inner.registry;
         let describe = |owner| {
@@ -164,8 +244,19 @@ impl Bus {
         registry.participants().filter_map(describe).collect()
     }
 
-    /// Starts to open or create a topic. The name is checked then: `/`-separated levels in UTF-8,
-    /// at most 255 bytes, such as `robot/7/pose`.
+    /// Starts to open or create a topic.
+    ///
+    /// The name is checked when it is opened: `/`-separated levels in UTF-8, at most 255 bytes,
+    /// such as `robot/7/pose`. Nothing exists before
+    /// [`open_or_create`](TopicBuilder::open_or_create) or [`create`](TopicBuilder::create).
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("robot/7/pose").capacity(256).open_or_create()?;
+    /// assert_eq!(topic.name().as_str(), "robot/7/pose");
+    /// assert!(bus.topic("robot//pose").open_or_create().is_err());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn topic(&self, name: &str) -> TopicBuilder<[u8]> {
         TopicBuilder::new(self.clone(), name)
     }
@@ -198,43 +289,111 @@ impl Bus {
 }
 
 impl BusBuilder {
-    /// The directory that holds buses, instead of `$RINGBUS_DIR` or the default. Processes in other
-    /// containers join by sharing it.
+    /// Puts the bus into this directory, which holds buses, instead of `$RINGBUS_DIR` or the
+    /// default. Processes in other containers join by sharing it.
+    ///
+    /// It is made if it does not exist, unless [`create`](Self::create) says otherwise.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// let bus = ringbus::Bus::builder().dir(dir).open()?;
+    /// assert_eq!(bus.path(), dir.join("default"));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.dir = Some(path.into());
         self
     }
 
-    /// The bus's name: 1 to 64 letters, digits, `.`, `_` and `-`; `default` unless set.
+    /// Names the bus: 1 to 64 letters, digits, `.`, `_` and `-`, and not a `.` first; `default`
+    /// unless set. The name is checked by [`open`](Self::open).
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// let bus = ringbus::Bus::builder().dir(dir).name("line-2").open()?;
+    /// assert_eq!(bus.name(), "line-2");
+    /// assert!(ringbus::Bus::builder().dir(dir).name("line/2").open().is_err());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn name(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
         self
     }
 
-    /// Permission bits of the bus's files, should it be created, and of the topics created through
-    /// this handle; `0o600` by default. The umask does not matter.
+    /// Sets the permission bits of the bus's files, should it be created, and of the topics created
+    /// through this handle; `0o600` by default. The umask does not matter.
+    ///
+    /// Who may read a topic's ring may subscribe to it; who may write it may publish.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// use std::os::unix::fs::PermissionsExt;
+    ///
+    /// let bus = ringbus::Bus::builder().dir(dir).name("open").mode(0o640).open()?;
+    /// let mode = bus.path().metadata().expect("a directory").permissions().mode();
+    /// assert_eq!(mode & 0o777, 0o750); // the group may enter
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn mode(mut self, mode: u32) -> Self {
         self.access.mode = mode;
         self
     }
 
-    /// The group of those files.
+    /// Gives those files to this group, by its number; the user's own group by default.
+    ///
+    /// A user can give files to a group of which it is a member.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// use std::os::unix::fs::MetadataExt;
+    ///
+    /// # let gid = bus.path().metadata().expect("a directory").gid();
+    /// let bus = ringbus::Bus::builder().dir(dir).name("team").mode(0o660).group(gid).open()?;
+    /// assert_eq!(bus.path().metadata().expect("a directory").gid(), gid);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn group(mut self, gid: u32) -> Self {
         self.access.group = Some(gid);
         self
     }
 
-    /// Whether to create the bus if it does not exist; `true` by default.
+    /// Decides whether the bus is created if it does not exist; `true` by default.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// use ringbus::{Bus, DirectoryError, OpenError};
+    ///
+    /// let absent = Bus::builder().dir(dir).name("absent").create(false).open();
+    /// assert!(matches!(absent, Err(OpenError::Directory(DirectoryError::NoBus { .. }))));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn create(mut self, yes: bool) -> Self {
         self.create = yes;
         self
     }
 
-    /// The names of the buses that exist in the directory.
+    /// The names of the buses that exist in the directory, in order; none if there is no directory.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// use ringbus::Bus;
+    ///
+    /// Bus::builder().dir(dir).name("plant").open()?;
+    /// Bus::builder().dir(dir).name("shop").open()?;
+    /// let names = Bus::builder().dir(dir).names()?;
+    /// assert!(names.contains(&"plant".to_owned()) && names.contains(&"shop".to_owned()));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where it cannot be read.
+    /// [`OpenError::Directory`] where it cannot be read, or belongs to another user.
     pub fn names(&self) -> Result<Vec<String>, OpenError> {
         let names = list_buses(self.dir.as_deref())?;
         Ok(names.iter().map(|name| name.as_str().to_owned()).collect())
@@ -246,13 +405,12 @@ impl BusBuilder {
     /// With the portable backend only this, and not the removal of the directory, frees the memory.
     ///
     /// ```
-    /// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
-    /// # let builder = ringbus::Bus::builder().dir(&dir).name("destroy");
-    /// let bus = builder.clone().open()?;
-    /// bus.topic("doc/doomed").create()?;
-    /// drop(bus);
-    /// builder.destroy()?;
-    /// # let _ = std::fs::remove_dir(dir);
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = bus.dir.clone();
+    /// let builder = ringbus::Bus::builder().dir(dir).name("doomed");
+    /// builder.clone().open()?.topic("orders").create()?;
+    /// builder.clone().destroy()?;
+    /// assert_eq!(builder.names()?, ["default"]);
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     ///
@@ -268,11 +426,22 @@ impl BusBuilder {
         Ok(remove_bus(self.dir.as_deref(), &name)?)
     }
 
-    /// Opens the bus.
+    /// Opens the bus; creates it unless [`create`](Self::create) said not to.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// let bus = ringbus::Bus::builder().dir(dir).name("plant").open()?;
+    /// assert!(bus.topics()?.is_empty());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`OpenError`] says which file could not be used and why.
+    /// [`OpenError`] says which file could not be used and why: [`Name`](OpenError::Name) for a
+    /// name that no bus has, [`Directory`](OpenError::Directory) for a place that cannot be found,
+    /// made or trusted, [`Registry`](OpenError::Registry) for a bus of another release or
+    /// architecture.
     pub fn open(self) -> Result<Bus, OpenError> {
         let name = self
             .name

@@ -33,21 +33,16 @@ use crate::{
 /// Reads the messages of a topic through a read-only mapping, as copies, unknown to everybody.
 ///
 /// Any number of observers can watch a topic: they take no place, write nothing and hold up nobody.
-/// In return each message is copied, and one that is overwritten meanwhile counts as missed.
-/// For monitors, and for readers that are not trusted.
+/// In return each message is copied, and one that is overwritten meanwhile counts as missed. For
+/// monitors, and for readers that are not trusted.
 ///
 /// ```
-/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
-/// # let place = ringbus::Bus::builder().dir(&dir).name("observer");
-/// # let bus = place.clone().open()?;
-/// # let topic = bus.topic("doc/observer").open_or_create()?;
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let topic = bus.topic("orders").open_or_create()?;
 /// # let publisher = topic.publisher()?;
 /// publisher.publish(b"hello")?;
 /// let mut observer = topic.observer(ringbus::Start::Oldest)?;
 /// assert_eq!(observer.poll()?.expect("a message").payload(), b"hello");
-/// # drop(publisher);
-/// # place.destroy()?;
-/// # let _ = std::fs::remove_dir(dir);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 pub struct Observer<T: ?Sized> {
@@ -62,7 +57,21 @@ pub struct Observer<T: ?Sized> {
     payload: PhantomData<fn() -> Box<T>>,
 }
 
-/// A private copy of a message, made and checked by an observer.
+/// A private copy of a message, made and checked by an observer. It lives until the next poll,
+/// which reuses its memory; nobody else can change it.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # use ringbus::Start;
+/// let topic = bus.topic("pose").capacity(1).open_or_create()?;
+/// let mut observer = topic.observer(Start::Latest)?;
+/// let publisher = topic.publisher()?;
+/// publisher.publish(b"here")?;
+/// let snapshot = observer.poll()?.expect("a message");
+/// publisher.publish(b"there")?; // in the same slot
+/// assert_eq!((snapshot.sequence(), snapshot.payload()), (0, &b"here"[..]));
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 pub struct Snapshot<'o, T: ?Sized> {
     place: Place,
     payload: &'o T,
@@ -102,10 +111,24 @@ impl<T: Payload + ?Sized> Observer<T> {
 
     /// A copy of the next message, if there is one. Never waits.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use ringbus::Start;
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut observer = topic.observer(Start::Latest)?;
+    /// assert!(observer.poll()?.is_none());
+    /// topic.publisher()?.publish(b"buy")?;
+    /// while let Some(message) = observer.poll()? {
+    ///     assert_eq!(message.payload(), b"buy");
+    /// }
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`PollError::Lagged`] when messages were overwritten before they could be copied; the next
-    /// poll goes on with the oldest that is retained.
+    /// poll goes on with the oldest that is retained. [`PollError::Corrupted`] and
+    /// [`PollError::Forked`] come again.
     pub fn poll(&mut self) -> Result<Option<Snapshot<'_, T>>, PollError> {
         let copied = self.copy_next();
         if let Err(PollError::Lagged { missed }) = copied {
@@ -116,6 +139,17 @@ impl<T: Payload + ?Sized> Observer<T> {
 
     /// A copy of the newest message, unless it was read before; skips everything in between, which
     /// does not count as missed.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use ringbus::Start;
+    /// let topic = bus.topic("pose").open_or_create()?;
+    /// topic.publisher()?.publish_batch([&b"here"[..], b"there"])?;
+    /// let mut observer = topic.observer(Start::Oldest)?;
+    /// assert_eq!(observer.latest()?.expect("a pose").payload(), b"there");
+    /// assert!(observer.latest()?.is_none()); // nothing newer
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -141,9 +175,21 @@ impl<T: Payload + ?Sized> Observer<T> {
     /// Waits until there is something to poll; `false` after `timeout`. Looks again and again with
     /// pauses of up to 1 ms, since nobody knows that it waits.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use {ringbus::Start, std::time::Duration};
+    ///
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut observer = topic.observer(Start::Latest)?;
+    /// assert!(!observer.wait(Duration::from_millis(5))?);
+    /// topic.publisher()?.publish(b"buy")?;
+    /// assert!(observer.wait(Duration::from_secs(1))?);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`PollError::Forked`].
+    /// [`PollError::Forked`] in a child of the process that made it.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, PollError> {
         if self.generation != generation() {
             return Err(PollError::Forked);
@@ -167,12 +213,35 @@ impl<T: Payload + ?Sized> Observer<T> {
         Ok(true)
     }
 
-    /// The sequence of the next message that it will read.
+    /// The sequence of the next message that it will read, unless that one is gone by then.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use ringbus::Start;
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// topic.publisher()?.publish(b"buy")?;
+    /// let mut observer = topic.observer(Start::Oldest)?;
+    /// assert_eq!(observer.cursor(), 0);
+    /// observer.poll()?;
+    /// assert_eq!(observer.cursor(), 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn cursor(&self) -> u64 {
         self.cursor.next().0
     }
 
-    /// Messages that are published and not read yet, at some moment during the call.
+    /// Messages that are published and not read yet, at some moment during the call. Those that
+    /// were overwritten meanwhile are among them until the next poll tells.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use ringbus::Start;
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let observer = topic.observer(Start::Latest)?;
+    /// topic.publisher()?.publish_batch([&b"buy"[..], b"sell"])?;
+    /// assert_eq!(observer.lag(), 2);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn lag(&self) -> u64 {
         if self.generation != generation() {
             return 0;
@@ -180,7 +249,21 @@ impl<T: Payload + ?Sized> Observer<T> {
         find_tail(&self.ring).since(self.cursor.next())
     }
 
-    /// Messages missed since it was made, all in all.
+    /// Messages missed since it was made, all in all: the sum of what its polls have told.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use ringbus::{PollError, Start};
+    /// let topic = bus.topic("quotes").capacity(8).open_or_create()?;
+    /// let mut observer = topic.observer(Start::Latest)?;
+    /// # let publisher = topic.publisher()?;
+    /// for _ in 0..20 {
+    ///     publisher.publish(b"quote")?;
+    /// }
+    /// let Err(PollError::Lagged { missed }) = observer.poll() else { panic!("it keeps 8 of 20") };
+    /// assert_eq!(observer.lagged(), missed);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn lagged(&self) -> u64 {
         self.lagged
     }

@@ -48,6 +48,18 @@ pub trait Payload: sealed::Sealed {
 }
 
 /// Payloads of a length chosen with each message: `[T]`.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let topic = bus.topic("levels").typed::<[u16]>().payload_max(200).open_or_create()?;
+/// let mut subscriber = topic.subscriber().join()?;
+/// let publisher = topic.publisher()?;
+/// let mut loan = publisher.loan(3)?; // elements, of which 100 fit into 200 bytes
+/// loan.copy_from_slice(&[1, 2, 3]);
+/// loan.commit()?;
+/// assert_eq!(subscriber.poll()?.expect("levels").payload(), [1, 2, 3]);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 pub trait SlicePayload: Payload {
     /// What the slice consists of.
     type Element;

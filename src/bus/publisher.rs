@@ -12,12 +12,20 @@ use super::{
     publisher_core::PublisherCore,
 };
 
-/// What stands beside a payload and is chosen by its publisher.
+/// What stands beside a payload and is chosen by its publisher: a tag and flags.
 ///
 /// ```
-/// use ringbus::Meta;
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::{Meta, Patience};
 ///
 /// const ORDERS: Meta = Meta::new().tag(7).flags(0b1);
+///
+/// let topic = bus.topic("orders").open_or_create()?;
+/// let mut subscriber = topic.subscriber().join()?;
+/// topic.publisher()?.publish_with(ORDERS, b"buy", Patience::Forever)?;
+/// let message = subscriber.poll()?.expect("a message");
+/// assert_eq!((message.tag(), message.flags()), (7, 0b1));
+/// # Ok::<(), ringbus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
@@ -26,6 +34,19 @@ pub struct Meta {
 }
 
 /// How long a publish waits while the gate is shut.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use {ringbus::{Meta, Patience}, std::time::Duration};
+///
+/// let topic = bus.topic("orders").capacity(1).open_or_create()?;
+/// let slow = topic.subscriber().reliable().join()?;
+/// let publisher = topic.publisher()?;
+/// let patience = Patience::For(Duration::from_millis(5));
+/// publisher.publish_with(Meta::new(), b"buy", patience)?;
+/// assert!(publisher.publish_with(Meta::new(), b"sell", patience).is_err());
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Patience {
     /// Not at all.
@@ -44,10 +65,8 @@ pub enum Patience {
 /// wherever a publisher is killed.
 ///
 /// ```
-/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
-/// # let place = ringbus::Bus::builder().dir(&dir).name("publisher");
-/// # let bus = place.clone().open()?;
-/// let topic = bus.topic("doc/publisher").open_or_create()?;
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// let topic = bus.topic("orders").open_or_create()?;
 /// let publisher = topic.publisher()?;
 /// let first = publisher.publish(b"hello")?;
 /// assert_eq!(publisher.publish(b"world")?, first + 1);
@@ -55,10 +74,7 @@ pub enum Patience {
 /// let mut loan = publisher.loan(5)?; // the next slot of the ring itself
 /// loan.copy_from_slice(b"again");
 /// loan.set_tag(7);
-/// loan.commit()?;
-/// # drop(publisher);
-/// # place.destroy()?;
-/// # let _ = std::fs::remove_dir(dir);
+/// assert_eq!(loan.commit()?, first + 2);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 pub struct Publisher<T: ?Sized> {
@@ -67,17 +83,48 @@ pub struct Publisher<T: ?Sized> {
 }
 
 impl Meta {
-    /// Tag 0 and no flags.
+    /// Tag 0 and no flags: what [`Publisher::publish`] sends.
+    ///
+    /// ```
+    /// use ringbus::Meta;
+    ///
+    /// assert_eq!(Meta::new(), Meta::default());
+    /// assert_eq!(Meta::new(), Meta::new().tag(0).flags(0));
+    /// ```
     pub const fn new() -> Self {
         Self { tag: 0, flags: 0 }
     }
 
     /// With this tag: a filter key, a type, an instrument; the bus gives it no meaning.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{Meta, Patience};
+    ///
+    /// let topic = bus.topic("quotes").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let instrument = Meta::new().tag(4711);
+    /// topic.publisher()?.publish_with(instrument, b"quote", Patience::Forever)?;
+    /// assert_eq!(subscriber.poll()?.expect("a quote").tag(), 4711);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub const fn tag(self, tag: u64) -> Self {
         Self { tag, ..self }
     }
 
     /// With these flags; the bus gives them no meaning.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{Meta, Patience};
+    ///
+    /// const LAST: u16 = 1 << 0;
+    /// let topic = bus.topic("chunks").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// topic.publisher()?.publish_with(Meta::new().flags(LAST), b"end", Patience::Try)?;
+    /// assert!(subscriber.poll()?.expect("a chunk").flags() & LAST != 0);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub const fn flags(self, flags: u16) -> Self {
         Self { flags, ..self }
     }
@@ -91,44 +138,105 @@ impl<T: Payload + ?Sized> Publisher<T> {
         }
     }
 
-    /// Publishes a message and returns its sequence. Waits while the gate is shut.
+    /// Publishes a message and returns its sequence. Waits while the gate is shut: for as long as a
+    /// living reliable subscriber takes, within its stall timeout if it has one; for a dead one at
+    /// most 50 ms.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().reliable().join()?;
+    /// let sequence = topic.publisher()?.publish(b"buy")?;
+    /// let message = subscriber.poll()?.expect("just published");
+    /// assert_eq!((message.sequence(), message.payload()), (sequence, &b"buy"[..]));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// All but [`PublishError::Full`]. After an error nothing was published.
+    /// [`TooLong`](PublishError::TooLong), [`WrongLength`](PublishError::WrongLength) and
+    /// [`PartialElement`](PublishError::PartialElement) for a payload that no message of this topic
+    /// has, [`LoanOutstanding`](PublishError::LoanOutstanding) while the loan of an exclusive
+    /// publisher is out, [`Corrupted`](PublishError::Corrupted), [`Forked`](PublishError::Forked).
+    /// After an error nothing was published.
     #[inline]
     pub fn publish(&self, payload: &T) -> Result<u64, PublishError> {
         self.core
             .publish(Meta::new(), payload.bytes(), Patience::Forever)
     }
 
-    /// Publishes a message unless the gate is shut.
+    /// Publishes a message unless the gate is shut, and returns its sequence. Never waits.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::PublishError;
+    ///
+    /// let topic = bus.topic("orders").capacity(1).open_or_create()?;
+    /// let mut slow = topic.subscriber().reliable().join()?;
+    /// let publisher = topic.publisher()?;
+    /// publisher.try_publish(b"buy")?;
+    /// assert!(matches!(publisher.try_publish(b"sell"), Err(PublishError::Full(_))));
+    /// slow.poll()?; // reads one, and lets it go
+    /// assert_eq!(publisher.try_publish(b"sell")?, 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`PublishError::Full`] names the slowest subscriber. After an error nothing was published.
+    /// [`PublishError::Full`] names the slowest subscriber; try again, or drop the message. Those
+    /// of [`publish`](Self::publish), and [`PublishError::NoSpace`]. After an error nothing was
+    /// published.
     #[inline]
     pub fn try_publish(&self, payload: &T) -> Result<u64, PublishError> {
         self.core
             .publish(Meta::new(), payload.bytes(), Patience::Try)
     }
 
-    /// Publishes a message; waits for at most `timeout` while the gate is shut.
+    /// Publishes a message and returns its sequence; waits for at most `timeout` while the gate is
+    /// shut.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use {ringbus::PublishError, std::time::Duration};
+    ///
+    /// let topic = bus.topic("orders").capacity(1).open_or_create()?;
+    /// let slow = topic.subscriber().reliable().join()?;
+    /// let publisher = topic.publisher()?;
+    /// publisher.publish_timeout(b"buy", Duration::from_millis(5))?;
+    /// let refused = publisher.publish_timeout(b"sell", Duration::from_millis(5));
+    /// assert!(matches!(refused, Err(PublishError::Full(culprit)) if culprit.behind == 1));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`PublishError::Full`] when the time is up. After an error nothing was published.
+    /// [`PublishError::Full`] when the time is up, and those of [`try_publish`](Self::try_publish).
+    /// After an error nothing was published.
     pub fn publish_timeout(&self, payload: &T, timeout: Duration) -> Result<u64, PublishError> {
         self.core
             .publish(Meta::new(), payload.bytes(), Patience::For(timeout))
     }
 
-    /// Publishes a message with a tag and flags.
+    /// Publishes a message with a tag and flags, and returns its sequence; waits as long as
+    /// `patience` says.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{Meta, Patience};
+    ///
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let publisher = topic.publisher()?;
+    /// publisher.publish_with(Meta::new().tag(7), b"buy", Patience::Try)?;
+    /// assert_eq!(subscriber.poll()?.expect("a message").tag(), 7);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// [`PublishError::NotKept`] on a topic that was created without tags, and those of
-    /// [`publish`](Self::publish). After an error nothing was published.
+    /// [`publish`](Self::publish); with [`Patience::Try`] and [`Patience::For`] those of
+    /// [`try_publish`](Self::try_publish). After an error nothing was published.
     #[inline]
     pub fn publish_with(
         &self,
@@ -142,7 +250,18 @@ impl<T: Payload + ?Sized> Publisher<T> {
     /// Publishes several messages in order and returns how many; looks for sleeping subscribers
     /// once. Waits while the gate is shut.
     ///
-    /// On a shared topic, messages of other publishers may come in between.
+    /// On a shared topic, messages of other publishers may come in between. A publisher that dies
+    /// in the middle has published the first so many.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let count = topic.publisher()?.publish_batch([&b"buy"[..], b"sell", b"hold"])?;
+    /// assert_eq!(count, 3);
+    /// assert_eq!(subscriber.poll_batch(8)?.len(), 3);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -171,21 +290,55 @@ impl<T: Payload + ?Sized> Publisher<T> {
         Ok(count)
     }
 
-    /// This publisher's number among those of its topic, which its messages carry.
+    /// This publisher's number among those of its topic, which its messages carry; 0 on an
+    /// exclusive topic.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("events").shared().open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let (one, two) = (topic.publisher()?, topic.publisher()?);
+    /// assert_ne!(one.id(), two.id());
+    /// two.publish(b"event")?;
+    /// assert_eq!(subscriber.poll()?.expect("an event").publisher(), Some(two.id()));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn id(&self) -> u16 {
         self.core.id()
     }
 
     /// Messages published through this publisher's place in the topic, by predecessors as well.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let publisher = bus.topic("orders").open_or_create()?.publisher()?;
+    /// let before = publisher.published();
+    /// publisher.publish(b"buy")?;
+    /// assert_eq!(publisher.published() - before, 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn published(&self) -> u64 {
         self.core.published()
     }
 
     /// Waits until at least `count` living subscribers are registered; `false` after `timeout`.
+    /// Looks every millisecond. Observers do not count.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use std::time::Duration;
+    ///
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let publisher = topic.publisher()?;
+    /// assert!(!publisher.wait_subscribers(1, Duration::from_millis(5))?);
+    /// let subscriber = topic.subscriber().join()?;
+    /// assert!(publisher.wait_subscribers(1, Duration::from_secs(1))?);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`JoinError::Forked`].
+    /// [`JoinError::Forked`] in a child of the process that opened the bus: open it again there.
     pub fn wait_subscribers(&self, count: usize, timeout: Duration) -> Result<bool, JoinError> {
         const LOOK_EVERY: Duration = Duration::from_millis(1);
         let deadline = Instant::now().checked_add(timeout);

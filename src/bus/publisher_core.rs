@@ -239,11 +239,11 @@ impl PublisherCore {
     #[inline(always)]
     fn count(&self, bytes: usize) {
         // Relaxed: counts, written by this publisher only.
-        self.published.set(self.published.get() + 1);
+        self.published.set(self.published.get().wrapping_add(1));
         self.record
             .published
             .store(self.published.get(), Ordering::Relaxed);
-        self.bytes.set(self.bytes.get() + bytes as u64);
+        self.bytes.set(self.bytes.get().wrapping_add(bytes as u64));
         self.record.bytes.store(self.bytes.get(), Ordering::Relaxed);
     }
 

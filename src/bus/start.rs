@@ -14,6 +14,20 @@ use crate::{
 };
 
 /// The first message that a subscriber or observer reads.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::Start;
+///
+/// let topic = bus.topic("orders").open_or_create()?;
+/// topic.publisher()?.publish_batch([&b"1"[..], b"2", b"3"])?;
+/// let starts = [Start::Oldest, Start::Sequence(1), Start::Last(1), Start::Latest];
+/// for (start, expected) in starts.into_iter().zip(0..) {
+///     let subscriber = topic.subscriber().start(start).join()?;
+///     assert_eq!(subscriber.cursor(), expected);
+/// }
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
     /// The first one published after joining.

@@ -12,6 +12,21 @@ use super::{
 use crate::ring::cursor::Delivery;
 
 /// How a subscriber is to read; made by [`Topic::subscriber`](super::Topic::subscriber).
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use {ringbus::Start, std::time::Duration};
+///
+/// let topic = bus.topic("orders").open_or_create()?;
+/// let mut subscriber = topic
+///     .subscriber()
+///     .reliable() // publishers wait for it
+///     .stall_timeout(Duration::from_secs(1)) // for so long
+///     .start(Start::Oldest)
+///     .join()?;
+/// assert!(subscriber.poll()?.is_none());
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[must_use = "a builder does nothing until `join`"]
 pub struct SubscriberBuilder<T: ?Sized> {
     topic: Arc<TopicShared>,
@@ -25,9 +40,10 @@ pub struct SubscriberBuilder<T: ?Sized> {
 ///
 /// A *lossy* subscriber (the default) that is more than a lap behind is overtaken: its next poll
 /// says [`PollError::Lagged`] with the exact number of messages that it did not get, and the poll
-/// after that goes on with the oldest message still retained. Publishers overtake an eighth of a lap
-/// early, so count on seven eighths of the capacity. A message that the subscriber holds is never
-/// overwritten, even if the process is stopped for an hour: its slot is replaced by a spare chunk.
+/// after that goes on with the oldest message still retained. Publishers overtake an eighth of a
+/// lap early, so count on seven eighths of the capacity. A message that the subscriber holds is
+/// never overwritten, even if the process is stopped for an hour: its slot is replaced by a spare
+/// chunk.
 ///
 /// A *reliable* subscriber is never overtaken: publishers wait for it, or are told
 /// [`PublishError::Full`](super::PublishError::Full). If its process dies, they go on within 50 ms.
@@ -36,19 +52,15 @@ pub struct SubscriberBuilder<T: ?Sized> {
 /// [`PollError::Evicted`].
 ///
 /// ```
-/// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
-/// # let place = ringbus::Bus::builder().dir(&dir).name("subscriber");
-/// # let bus = place.clone().open()?;
-/// # let topic = bus.topic("doc/subscriber").open_or_create()?;
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let topic = bus.topic("orders").open_or_create()?;
 /// # let publisher = topic.publisher()?;
 /// let mut subscriber = topic.subscriber().reliable().join()?;
 /// publisher.publish(b"hello")?;
 /// while let Some(message) = subscriber.poll()? {
 ///     println!("{}: {:?}", message.sequence(), message.payload());
 /// }
-/// # drop((publisher, subscriber));
-/// # place.destroy()?;
-/// # let _ = std::fs::remove_dir(dir);
+/// assert_eq!(subscriber.cursor(), 1);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
 pub struct Subscriber<T: ?Sized> {
@@ -73,13 +85,38 @@ impl<T: Payload + ?Sized> SubscriberBuilder<T> {
         }
     }
 
-    /// Gets every message: publishers wait for it.
+    /// Gets every message: publishers wait for it, while it lives.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").capacity(2).open_or_create()?;
+    /// let mut reliable = topic.subscriber().reliable().join()?;
+    /// let publisher = topic.publisher()?;
+    /// publisher.publish_batch([&b"1"[..], b"2"])?;
+    /// assert!(publisher.try_publish(b"3").is_err());
+    /// assert_eq!(reliable.poll()?.expect("the first").payload(), b"1");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn reliable(mut self) -> Self {
         self.joining.delivery = Delivery::Reliable;
         self
     }
 
     /// Holds up nobody, and is told exactly what it missed; the default.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use ringbus::PollError;
+    /// let topic = bus.topic("quotes").capacity(8).open_or_create()?;
+    /// let mut lossy = topic.subscriber().lossy().join()?;
+    /// let publisher = topic.publisher()?;
+    /// for _ in 0..20 {
+    ///     publisher.try_publish(b"quote")?;
+    /// }
+    /// assert!(matches!(lossy.poll(), Err(PollError::Lagged { missed: 12.. })));
+    /// assert!(lossy.poll()?.is_some()); // goes on with the oldest retained
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn lossy(mut self) -> Self {
         self.joining.delivery = Delivery::Lossy;
         self
@@ -88,20 +125,56 @@ impl<T: Payload + ?Sized> SubscriberBuilder<T> {
     /// Lets publishers evict this reliable subscriber if it holds them up for so long without
     /// moving. Without it a living subscriber is waited for as long as it takes.
     ///
-    /// Costs two atomic swaps for each poll, and limits batches to the topic's pins.
+    /// Costs two atomic swaps for each poll, and limits batches to the topic's pins. Means nothing
+    /// to a lossy subscriber, for which nobody waits.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use {ringbus::PollError, std::time::Duration};
+    ///
+    /// let topic = bus.topic("orders").capacity(1).open_or_create()?;
+    /// let timeout = Duration::from_millis(5);
+    /// let mut stuck = topic.subscriber().reliable().stall_timeout(timeout).join()?;
+    /// let publisher = topic.publisher()?;
+    /// publisher.publish(b"1")?;
+    /// publisher.publish(b"2")?; // after 5 ms, in which `stuck` did not move
+    /// assert!(matches!(stuck.poll(), Err(PollError::Evicted { missed: 1 })));
+    /// assert_eq!(stuck.poll()?.expect("the second").payload(), b"2");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.joining.stall_timeout = Some(timeout);
         self
     }
 
-    /// The first message to read; [`Start::Latest`] by default.
+    /// Sets the first message to read; [`Start::Latest`] by default.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::Start;
+    ///
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// topic.publisher()?.publish_batch([&b"1"[..], b"2", b"3"])?;
+    /// let mut subscriber = topic.subscriber().start(Start::Last(2)).join()?;
+    /// assert_eq!(subscriber.poll()?.expect("the last but one").payload(), b"2");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn start(mut self, start: Start) -> Self {
         self.joining.start = start;
         self
     }
 
-    /// How long [`wait`](Subscriber::wait) spins before it sleeps; 20 us by default. Zero saves the
-    /// processor, more than the pause between messages saves the wake-up.
+    /// Sets how long [`wait`](Subscriber::wait) spins before it sleeps; 20 us by default. Zero
+    /// saves the processor, more than the pause between messages saves the wake-up.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use std::time::Duration;
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut frugal = topic.subscriber().spin(Duration::ZERO).join()?;
+    /// assert!(!frugal.wait(Duration::from_millis(5))?); // slept all the time
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn spin(mut self, time: Duration) -> Self {
         self.joining.spin = time;
         self
@@ -110,13 +183,24 @@ impl<T: Payload + ?Sized> SubscriberBuilder<T> {
     /// Joins the topic.
     ///
     /// Everything published after it returns is delivered (or counted as missed). Works whether or
-    /// not a publisher is there.
+    /// not a publisher is there. The place of a subscriber that died is taken over.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// assert_eq!(topic.info().subscribers[0].pid, std::process::id());
+    /// drop(subscriber); // leaves
+    /// assert!(topic.info().subscribers.is_empty());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`JoinError::TooManySubscribers`], [`JoinError::NotYet`] and [`JoinError::NoTime`] for
-    /// impossible starts, [`JoinError::Segment`] where this process may not write the topic's
-    /// cursors: an [`Observer`](super::Observer) needs no such right.
+    /// [`JoinError::TooManySubscribers`] until one leaves, [`JoinError::NotYet`] and
+    /// [`JoinError::NoTime`] for impossible starts, [`JoinError::Removed`] where the topic is gone,
+    /// [`JoinError::Segment`] where this process may not write the topic's cursors: an
+    /// [`Observer`](super::Observer) needs no such right.
     pub fn join(self) -> Result<Subscriber<T>, JoinError> {
         let core = SubscriberCore::join(&self.topic, &self.joining)?;
         Ok(Subscriber {
@@ -129,9 +213,25 @@ impl<T: Payload + ?Sized> SubscriberBuilder<T> {
 impl<T: Payload + ?Sized> Subscriber<T> {
     /// The next message, if there is one. Never waits.
     ///
+    /// The message is read where its publisher wrote it; dropping it moves on to the next.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// assert!(subscriber.poll()?.is_none());
+    /// topic.publisher()?.publish(b"buy")?;
+    /// while let Some(message) = subscriber.poll()? {
+    ///     assert_eq!(message.payload(), b"buy");
+    /// }
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`PollError::Lagged`] and [`PollError::Evicted`], once each time; the next poll goes on.
+    /// [`PollError::Corrupted`] where the ring is damaged, and [`PollError::Forked`] in a child of
+    /// the process that joined: these come again.
     #[inline]
     pub fn poll(&mut self) -> Result<Option<Message<'_, T>>, PollError> {
         let Some(run) = self.core.take(1)? else {
@@ -143,6 +243,17 @@ impl<T: Payload + ?Sized> Subscriber<T> {
     /// Up to `max` of the next messages; an empty batch if there is none. Never waits, and moves
     /// the cursor once, when the batch is dropped. A lossy subscriber, or one with a stall timeout,
     /// gets at most the topic's `pins`.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// topic.publisher()?.publish_batch([&b"buy"[..], b"sell"])?;
+    /// let lengths: Vec<_> = subscriber.poll_batch(64)?.iter().map(|order| order.len()).collect();
+    /// assert_eq!(lengths, [3, 4]);
+    /// assert!(subscriber.poll_batch(64)?.is_empty());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -157,6 +268,17 @@ impl<T: Payload + ?Sized> Subscriber<T> {
     /// The newest message, unless it was read before; skips everything in between, which does not
     /// count as missed.
     ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("pose").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// topic.publisher()?.publish_batch([&b"here"[..], b"there"])?;
+    /// assert_eq!(subscriber.latest()?.expect("a pose").payload(), b"there");
+    /// assert!(subscriber.latest()?.is_none()); // nothing newer
+    /// assert_eq!(subscriber.lagged(), 0);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`poll`](Self::poll), but never [`PollError::Lagged`].
@@ -170,40 +292,118 @@ impl<T: Payload + ?Sized> Subscriber<T> {
     /// Waits until there is something to poll; `false` after `timeout`. Spins first, then sleeps:
     /// publishers pay for a wake-up only while somebody sleeps.
     ///
+    /// While it waits, nothing is kept for it. Something to poll may also be an error.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use std::time::Duration;
+    ///
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let publisher = topic.publisher()?;
+    /// std::thread::spawn(move || publisher.publish(b"buy"));
+    /// while subscriber.poll()?.is_none() {
+    ///     assert!(subscriber.wait(Duration::from_secs(10))?);
+    /// }
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`PollError::Forked`].
+    /// [`PollError::Forked`] in a child of the process that joined.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, PollError> {
         self.core.wait(timeout)
     }
 
-    /// Goes on at `start`. What lies between does not count as missed, except that a sequence
-    /// which is no longer retained makes the next poll say [`PollError::Lagged`].
+    /// Goes on at `start`. What lies between does not count as missed, except that a sequence which
+    /// is no longer retained makes the next poll say [`PollError::Lagged`].
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{PollError, Start};
+    ///
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// topic.publisher()?.publish(b"buy")?;
+    /// assert!(subscriber.poll()?.is_some());
+    /// subscriber.seek(Start::Oldest)?; // once more
+    /// assert_eq!(subscriber.poll()?.expect("a message").sequence(), 0);
+    /// assert_eq!(subscriber.seek(Start::Sequence(9)), Err(PollError::NotYet { asked: 9, next: 1 }));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`PollError::NotYet`], [`PollError::NoTime`]; then nothing has changed.
+    /// [`PollError::NotYet`], [`PollError::NoTime`], [`PollError::Forked`]; then nothing has
+    /// changed.
     pub fn seek(&mut self, start: Start) -> Result<(), PollError> {
         self.core.seek(start)
     }
 
-    /// The sequence of the next message that it will read.
+    /// The sequence of the next message that it will read, unless that one is gone by then.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// topic.publisher()?.publish(b"buy")?;
+    /// assert_eq!(subscriber.cursor(), 0);
+    /// subscriber.poll()?;
+    /// assert_eq!(subscriber.cursor(), 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn cursor(&self) -> u64 {
         self.core.cursor()
     }
 
     /// Messages that publishers leave alone for it: a lossy subscriber keeps those of its last poll
     /// until it polls or waits again.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut lossy = topic.subscriber().join()?;
+    /// topic.publisher()?.publish(b"buy")?;
+    /// lossy.poll()?; // read, and kept until the next poll
+    /// assert_eq!(lossy.held(), 1);
+    /// assert!(lossy.poll()?.is_none());
+    /// assert_eq!(lossy.held(), 0);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn held(&self) -> u32 {
         self.core.held()
     }
 
-    /// Messages that are published and not read yet, at some moment during the call.
+    /// Messages that are published and not read yet, at some moment during the call. Those that
+    /// were overwritten meanwhile are among them until the next poll tells.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let subscriber = topic.subscriber().join()?;
+    /// topic.publisher()?.publish_batch([&b"buy"[..], b"sell"])?;
+    /// assert_eq!(subscriber.lag(), 2);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn lag(&self) -> u64 {
         self.core.lag()
     }
 
-    /// Messages missed since it joined, all in all.
+    /// Messages missed since it joined, all in all: the sum of what its polls have told.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use ringbus::PollError;
+    /// let topic = bus.topic("quotes").capacity(8).open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// # let publisher = topic.publisher()?;
+    /// for _ in 0..20 {
+    ///     publisher.publish(b"quote")?;
+    /// }
+    /// let Err(PollError::Lagged { missed }) = subscriber.poll() else { panic!("it keeps 8 of 20") };
+    /// assert_eq!(subscriber.lagged(), missed);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     pub fn lagged(&self) -> u64 {
         self.core.lagged()
     }

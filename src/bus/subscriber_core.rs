@@ -1,6 +1,7 @@
 //! A subscriber of bytes: what `Subscriber<T>`, messages and batches share.
 
 use std::{
+    cell::Cell,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -45,6 +46,8 @@ pub(super) struct SubscriberCore {
     spin: Duration,
     arrivals: Event<'static>,
     departures: Event<'static>,
+    /// What was wrong with a message of the last batch, to be told with the next poll.
+    damage: Cell<Option<PollError>>,
     generation: u32,
     ring: RingView<'static>,
     cells: CellsView<'static>,
@@ -99,6 +102,7 @@ impl SubscriberCore {
             spin: joining.spin,
             arrivals: Event::new(cells.arrivals(), side),
             departures: Event::new(cells.departures(), side),
+            damage: Cell::new(None),
             generation: generation(),
             ring,
             cells,
@@ -113,9 +117,18 @@ impl SubscriberCore {
         if self.is_forked() {
             return Err(PollError::Forked);
         }
+        if let Some(damage) = self.damage.take() {
+            return Err(damage);
+        }
         self.cursor
             .take(max.min(self.run_max))
             .map_err(PollError::from)
+    }
+
+    /// Keeps what is wrong with a message for the next poll to tell.
+    #[cold]
+    pub(super) fn note_damage(&self, error: PollError) {
+        self.damage.set(Some(error));
     }
 
     /// Where message `seq` of a run that was taken lies.
@@ -179,7 +192,8 @@ impl SubscriberCore {
 
     #[inline(always)]
     pub(super) fn release(&mut self) {
-        if self.cursor.release() {
+        // A message that a forked child inherited is the parent's to release.
+        if !self.is_forked() && self.cursor.release() {
             self.departures.notify();
         }
     }

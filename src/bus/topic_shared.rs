@@ -92,7 +92,8 @@ impl TopicShared {
     pub(super) fn ring_to_write(&self) -> Result<Arc<RingMap>, JoinError> {
         let (ring, _) = RingMap::open(&self.ring_path, Rights::ReadWrite)
             .map_err(|error| self.removed(error))?;
-        if ring.description().incarnation != self.description().incarnation {
+        // All of it: the geometry that this handle relies on as well.
+        if ring.description() != self.description() {
             return Err(JoinError::Removed {
                 topic: self.name.to_string(),
             });

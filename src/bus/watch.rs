@@ -12,6 +12,20 @@ use crate::{
 };
 
 /// A topic that came or went.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use {ringbus::TopicEvent, std::time::Duration};
+///
+/// let mut watch = bus.watch()?;
+/// bus.topic("orders").create()?;
+/// match watch.next(Duration::from_secs(10))? {
+///     Some(TopicEvent::Appeared(name)) => assert_eq!(name.as_str(), "orders"),
+///     Some(TopicEvent::Vanished(name)) => println!("{name} is gone"),
+///     None => println!("nothing happened"),
+/// }
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TopicEvent {
     /// The topic exists: it was there when the watch began, or has appeared since.
@@ -23,6 +37,20 @@ pub enum TopicEvent {
 /// Reports the topics of a bus: first those that exist, then each that appears or vanishes.
 ///
 /// A topic that is removed and made anew between two looks is reported as both.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use {ringbus::TopicEvent, std::time::Duration};
+///
+/// let there = bus.topic("orders").create()?;
+/// let mut watch = bus.watch()?;
+/// let event = watch.next(Duration::ZERO)?;
+/// assert_eq!(event, Some(TopicEvent::Appeared(there.name().clone())));
+/// bus.remove("orders", ringbus::Remove::IfUnused)?;
+/// let event = watch.next(Duration::from_secs(10))?;
+/// assert_eq!(event, Some(TopicEvent::Vanished(there.name().clone())));
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 pub struct Watch {
     bus: Bus,
     changes: DirectoryWatch,
@@ -35,22 +63,19 @@ impl Bus {
     /// Starts to watch topics appear and vanish.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # let dir = std::env::temp_dir().join(format!("ringbus-doc-{}", std::process::id()));
-    /// # let place = ringbus::Bus::builder().dir(&dir).name("watch");
-    /// # let bus = place.clone().open()?;
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use {ringbus::TopicEvent, std::time::Duration};
+    ///
     /// let mut watch = bus.watch()?;
-    /// let topic = bus.topic("doc/watched").open_or_create()?;
-    /// let event = watch.next(Duration::from_secs(1))?;
-    /// assert_eq!(event, Some(ringbus::TopicEvent::Appeared(topic.name().clone())));
-    /// # place.destroy()?;
-    /// # let _ = std::fs::remove_dir(dir);
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let event = watch.next(Duration::from_secs(10))?;
+    /// assert_eq!(event, Some(TopicEvent::Appeared(topic.name().clone())));
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where the bus's directory cannot be watched.
+    /// [`OpenError::Directory`] where the bus's directory cannot be watched.
     pub fn watch(&self) -> Result<Watch, OpenError> {
         let changes = DirectoryWatch::new(&self.directory().topics())?;
         let bus = self.clone();
@@ -66,11 +91,22 @@ impl Bus {
 }
 
 impl Watch {
-    /// The next event; `None` after `timeout`.
+    /// The next event; `None` after `timeout`. Sleeps meanwhile.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use std::time::Duration;
+    ///
+    /// let mut watch = bus.watch()?;
+    /// assert_eq!(watch.next(Duration::from_millis(5))?, None);
+    /// bus.topic("orders").create()?;
+    /// assert!(watch.next(Duration::from_secs(10))?.is_some());
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where the bus's directory cannot be read any more.
+    /// [`OpenError::Directory`] where the bus's directory cannot be read any more.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<TopicEvent>, OpenError> {
         let deadline = Instant::now().checked_add(timeout);
         loop {

@@ -101,17 +101,17 @@ impl BusDirectory {
     }
 
     /// The cursors files and unfinished drafts that are there, whether or not a ring goes with them.
-    pub(crate) fn leftovers(&self) -> Result<Vec<PathBuf>, DirectoryError> {
-        let is_leftover = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.ends_with(".cursors") || name.starts_with(".draft-")
-        };
+    pub(crate) fn leftovers(&self) -> Result<Vec<Leftover>, DirectoryError> {
         let mut found = Vec::new();
         for directory in [self.path.clone(), self.topics()] {
-            let paths = list(&directory)?
-                .into_iter()
-                .map(|name| directory.join(name));
-            found.extend(paths.filter(is_leftover));
+            for name in list(&directory)? {
+                let name = name.to_string_lossy();
+                let cursors_of = parse_cursors(&name);
+                if cursors_of.is_some() || name.starts_with(".draft-") {
+                    let path = directory.join(&*name);
+                    found.push(Leftover { path, cursors_of });
+                }
+            }
         }
         Ok(found)
     }
@@ -137,6 +137,13 @@ pub(crate) fn remove_bus(root: Option<&Path>, bus: &BusName) -> Result<(), Direc
     })
 }
 
+/// A file that may have been left behind.
+pub(crate) struct Leftover {
+    pub(crate) path: PathBuf,
+    /// The id and incarnation of the ring that the cursors go with; `None` for a draft.
+    pub(crate) cursors_of: Option<(u64, u64)>,
+}
+
 /// The names of all buses, in order; none where there is no root.
 pub(crate) fn list_buses(root: Option<&Path>) -> Result<Vec<BusName>, DirectoryError> {
     let root = Root::find(root);
@@ -155,7 +162,21 @@ pub(crate) fn list_buses(root: Option<&Path>) -> Result<Vec<BusName>, DirectoryE
     Ok(buses)
 }
 
-/// The directory of a bus cannot be found or made.
+/// Why the directory of a bus could not be found, made or read.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// # let dir = &bus.dir;
+/// use ringbus::{Bus, DirectoryError, OpenError};
+///
+/// let opened = Bus::builder().dir(dir).name("plant").create(false).open();
+/// let Err(OpenError::Directory(error)) = opened else { panic!("nobody has made it") };
+/// match &error {
+///     DirectoryError::NoBus { path } => assert!(path.ends_with("plant")), // wait, or create it
+///     _ => eprintln!("{error}"),
+/// }
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DirectoryError {
@@ -261,12 +282,16 @@ fn list(path: &Path) -> Result<Vec<OsString>, DirectoryError> {
 }
 
 fn parse_ring(file_name: &str) -> Option<u64> {
-    let digits = file_name
-        .strip_suffix(".ring")
-        .filter(|digits| digits.len() == 16)?;
+    parse_hex(file_name.strip_suffix(".ring")?)
+}
+
+fn parse_cursors(file_name: &str) -> Option<(u64, u64)> {
+    let (id, incarnation) = file_name.strip_suffix(".cursors")?.split_once('-')?;
+    Some((parse_hex(id)?, parse_hex(incarnation)?))
+}
+
+fn parse_hex(digits: &str) -> Option<u64> {
     let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    digits
-        .bytes()
-        .all(lower_hex)
-        .then(|| u64::from_str_radix(digits, 16).ok())?
+    let is_whole = digits.len() == 16 && digits.bytes().all(lower_hex);
+    is_whole.then(|| u64::from_str_radix(digits, 16).ok())?
 }

@@ -55,7 +55,7 @@ pub use self::{
     name::{BusName, NameError, TopicName},
 };
 pub(crate) use self::{
-    directory::{BusDirectory, list_buses, remove_bus},
+    directory::{BusDirectory, Leftover, list_buses, remove_bus},
     lease::Participant,
     owner::OwnerId,
     watch::DirectoryWatch,
@@ -150,7 +150,24 @@ impl Registry {
     }
 }
 
-/// The registry of a bus cannot be used, or not be joined.
+/// Why the registry of a bus cannot be used, or not be joined.
+///
+/// ```
+/// use ringbus::{OpenError, RegistryError};
+///
+/// /// What to tell whoever operates the host.
+/// fn advice(error: &OpenError) -> &str {
+///     match error {
+///         OpenError::Registry(RegistryError::Full { .. }) => "stop some of the bus's programs",
+///         OpenError::Registry(RegistryError::Foreign { .. }) => "install the same release for all",
+///         OpenError::Registry(RegistryError::Damaged { .. }) => "stop all programs, remove the bus",
+///         _ => "see the message",
+///     }
+/// }
+/// # let path = "/dev/shm/ringbus-1000/default/registry".into();
+/// # let error = RegistryError::Full { path, participants_max: 1024 }.into();
+/// assert_eq!(advice(&error), "stop some of the bus's programs");
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RegistryError {

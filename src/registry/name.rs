@@ -8,11 +8,29 @@ use thiserror::Error;
 ///
 /// 1 to 255 bytes of UTF-8. No level is empty, `.` or `..`. Control characters do not occur, nor do
 /// `*` and `>`, which are kept for patterns. Names are compared byte by byte.
+///
+/// ```
+/// use ringbus::TopicName;
+///
+/// let name = TopicName::new("robot/7/pose")?;
+/// assert_eq!(name.to_string(), "robot/7/pose");
+/// assert_eq!(name.as_str().split('/').nth(1), Some("7"));
+/// # Ok::<(), ringbus::NameError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicName(Box<str>);
 
 impl TopicName {
     /// Checks a name.
+    ///
+    /// ```
+    /// use ringbus::{NameError, TopicName};
+    ///
+    /// assert!(TopicName::new("météo/Genève").is_ok());
+    /// assert_eq!(TopicName::new("a//b"), Err(NameError::EmptyLevel { position: 2 }));
+    /// let star = NameError::Character { character: '*', position: 2 };
+    /// assert_eq!(TopicName::new("a/*"), Err(star));
+    /// ```
     ///
     /// # Errors
     ///
@@ -27,6 +45,13 @@ impl TopicName {
     }
 
     /// The name as text.
+    ///
+    /// ```
+    /// use ringbus::TopicName;
+    ///
+    /// assert_eq!(TopicName::new("robot/7/pose")?.as_str(), "robot/7/pose");
+    /// # Ok::<(), ringbus::NameError>(())
+    /// ```
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -76,7 +101,15 @@ impl Default for BusName {
     }
 }
 
-/// A name breaks a rule. Positions are in bytes from its start.
+/// Which rule a name breaks. Positions are in bytes from its start.
+///
+/// ```
+/// use ringbus::{NameError, TopicName};
+///
+/// let error = TopicName::new("robot//pose").unwrap_err();
+/// assert_eq!(error, NameError::EmptyLevel { position: 6 });
+/// assert!(error.to_string().contains("empty level at byte 6"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NameError {

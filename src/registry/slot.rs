@@ -25,7 +25,7 @@ pub(super) struct Slot {
 impl Slot {
     /// Begins a lease and returns its epoch.
     pub(super) fn begin_lease(&self, pid: u32, process: &str) -> u64 {
-        let epoch = (self.epoch.load(Ordering::Relaxed) + 1) & EPOCH_MASK;
+        let epoch = self.epoch.load(Ordering::Relaxed).wrapping_add(1) & EPOCH_MASK;
         // Relaxed: no peer knows this epoch before the new owner publishes it (edge EPOCH,
         // `lease`).
         self.epoch.store(epoch, Ordering::Relaxed);

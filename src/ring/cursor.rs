@@ -14,6 +14,18 @@ use crate::sync::{Ordering, fence, load_acquire};
 const NEWEST_ROUNDS_MAX: u32 = 1 << 16;
 
 /// How a registered subscriber and the publishers treat each other.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::Delivery;
+///
+/// let topic = bus.topic("orders").open_or_create()?;
+/// let archive = topic.subscriber().reliable().join()?;
+/// let screen = topic.subscriber().join()?;
+/// let found: Vec<_> = topic.info().subscribers.iter().map(|seen| seen.delivery).collect();
+/// assert_eq!(found, [Delivery::Reliable, Delivery::Lossy]);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Delivery {
     /// Publishers wait for it: it sees every message.
@@ -312,9 +324,11 @@ impl<'m> Cursor<'m> {
             // Acquire: edge COMMIT, pairs with the Release in `publish`; the block is written.
             let stamp = load_acquire(self.ring.stamp(seq));
             match self.ring.geometry().stamps.read(stamp, seq) {
-                Slot::Ready(_) => len += 1,
+                Slot::Ready(chunk) if self.is_chunk(seq, chunk) => len += 1,
+                // Damage is for the next take to tell, once what is before it was read.
+                Slot::Ready(_) if len > 0 => break,
                 Slot::Empty => break,
-                Slot::Lapped => return Err(Interruption::Corrupted { seq }),
+                Slot::Ready(_) | Slot::Lapped => return Err(Interruption::Corrupted { seq }),
             }
         }
         Ok(len)
@@ -324,7 +338,8 @@ impl<'m> Cursor<'m> {
     /// whether it found a later message instead. Notes the chunks; at most `pins` messages.
     #[inline(always)]
     fn note_ready(&mut self, max: u32) -> (u32, bool) {
-        let stamps = self.ring.geometry().stamps;
+        let geometry = self.ring.geometry();
+        let stamps = geometry.stamps;
         let mut len = 0;
         self.chunks_from = self.next;
         for noted in self.chunks.iter_mut().take(max as usize) {
@@ -333,13 +348,20 @@ impl<'m> Cursor<'m> {
             // cursor.
             let stamp = load_acquire(self.ring.stamp(seq));
             match stamps.read(stamp, seq) {
-                Slot::Ready(chunk) => *noted = chunk,
+                Slot::Ready(chunk) if Place::checked(geometry, seq, chunk).is_some() => {
+                    *noted = chunk;
+                }
                 Slot::Empty => break,
-                Slot::Lapped => return (len, true),
+                Slot::Ready(_) | Slot::Lapped => return (len, true),
             }
             len += 1;
         }
         (len, false)
+    }
+
+    #[inline(always)]
+    fn is_chunk(&self, seq: Sequence, chunk: u32) -> bool {
+        Place::checked(self.ring.geometry(), seq, chunk).is_some()
     }
 
     fn was_passed(&self) -> bool {

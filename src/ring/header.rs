@@ -22,7 +22,27 @@ const CURSORS_MAGIC: [u8; 8] = *b"RINGCUR\0";
 /// Distance between words that different processes write, which a build decides by its processor.
 const LINE_BYTES: u32 = align_of::<CachePadded<AtomicU64>>() as u32;
 
-/// Why a file is not a segment that this program can use.
+/// Why a file is not a segment that this program can use. Nothing was read from it, nor written.
+///
+/// ```
+/// use ringbus::{Bus, HeaderError, Remove, TopicError};
+///
+/// /// Opens a topic; makes it anew if an older release has made it, whose messages are lost.
+/// fn upgrade(bus: &Bus, topic: &str) -> Result<(), TopicError> {
+///     match bus.topic(topic).open_or_create() {
+///         Err(TopicError::Header { source: HeaderError::LayoutVersion { found, known }, .. })
+///             if found < known =>
+///         {
+///             bus.remove(topic, Remove::Force)?;
+///             bus.topic(topic).create().map(drop)
+///         }
+///         opened => opened.map(drop),
+///     }
+/// }
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// assert!(upgrade(&bus, "orders").is_ok());
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
@@ -80,6 +100,8 @@ pub(crate) struct RingDescription {
     pub(crate) geometry: Geometry,
     /// Distinguishes this topic from earlier and later ones of the same name.
     pub(crate) incarnation: u64,
+    /// The bus whose registry its leases are in.
+    pub(crate) bus_id: u64,
     pub(crate) name: String,
     /// `None`: bytes without a type.
     pub(crate) type_name: Option<String>,
@@ -118,6 +140,7 @@ struct RingHeader {
     type_size: u64,
     type_align: u64,
     tsc_hz: u64,
+    bus_id: u64,
     mode: u32,
     fixed: u32,
     alignment_bytes: u32,
@@ -136,7 +159,7 @@ struct RingHeader {
     type_name: [u8; 256],
     encoding: [u8; 256],
     /// Zero; may get a meaning with an optional feature.
-    reserved: [u8; HEADER_BYTES - 944],
+    reserved: [u8; HEADER_BYTES - 952],
     checksum: u64,
 }
 
@@ -167,6 +190,7 @@ impl RingDescription {
             type_size: self.type_size,
             type_align: self.type_align,
             tsc_hz: self.tsc_hz,
+            bus_id: self.bus_id,
             mode: u32::from(shape.mode == PublisherMode::Shared),
             fixed: shape.fixed.into(),
             alignment_bytes: shape.alignment_bytes,
@@ -188,7 +212,7 @@ impl RingDescription {
             name: text_field(&self.name),
             type_name: text_field(type_name),
             encoding: text_field(&self.encoding),
-            reserved: [0; HEADER_BYTES - 944],
+            reserved: [0; HEADER_BYTES - 952],
             checksum: 0,
         };
         header.checksum = checksum(header.as_bytes());
@@ -255,6 +279,7 @@ impl RingDescription {
         Ok(Self {
             geometry,
             incarnation: header.preamble.incarnation,
+            bus_id: header.bus_id,
             name: text(&header.name, header.name_bytes, "name")?,
             type_name: (!type_name.is_empty()).then_some(type_name),
             type_size: header.type_size,

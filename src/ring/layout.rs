@@ -42,6 +42,17 @@ use crate::{
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 
 /// How publishers share a topic; chosen when the topic is created.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::PublisherMode;
+///
+/// let quotes = bus.topic("quotes").create()?;
+/// let events = bus.topic("events").shared().create()?;
+/// assert_eq!(quotes.info().mode, PublisherMode::Exclusive);
+/// assert_eq!(events.info().mode, PublisherMode::Shared);
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PublisherMode {
     /// One publisher at a time, which writes in place; the next takes over where it stopped.
@@ -52,6 +63,22 @@ pub enum PublisherMode {
 }
 
 /// Whether messages carry the time of their publishing, and by which clock.
+///
+/// Both clocks read as a [`Timestamp`](crate::Timestamp), in nanoseconds.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::{TimeSource, TopicError};
+///
+/// let topic = match bus.topic("quotes").time(TimeSource::Tsc).create() {
+///     Err(TopicError::NoTsc) => bus.topic("quotes").time(TimeSource::Clock).create()?,
+///     created => created?,
+/// };
+/// let mut subscriber = topic.subscriber().join()?;
+/// topic.publisher()?.publish(b"quote")?;
+/// assert!(subscriber.poll()?.expect("a quote").time().is_some());
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TimeSource {
     /// No time is kept: a publish reads no clock.
@@ -104,7 +131,18 @@ pub(crate) struct Shape {
     pub(crate) schema_bytes: u32,
 }
 
-/// A shape that no topic can have.
+/// Why no topic can have these options. Nothing was made.
+///
+/// ```
+/// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+/// use ringbus::{ShapeError, TopicError};
+///
+/// let refused = bus.topic("orders").capacity(1000).create();
+/// let Err(TopicError::Shape(error)) = refused else { panic!("1000 is no power of two") };
+/// assert_eq!(error, ShapeError::Capacity { slots: 1000, max: 1 << 30 });
+/// assert!(bus.topic("orders").capacity(1000_usize.next_power_of_two()).create().is_ok());
+/// # Ok::<(), ringbus::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShapeError {
@@ -244,7 +282,8 @@ impl Shape {
     /// Blocks of up to a line get a line each; longer ones are packed to 32 bytes, so that a block
     /// of up to 96 bytes never touches a third line.
     fn block_stride(&self) -> u64 {
-        let bytes = self.payload_offset() + self.payload_max_bytes;
+        // Bounded before the shape is validated, as the defaults are computed from it.
+        let bytes = self.payload_offset() + self.payload_max_bytes.min(Self::PAYLOAD_MAX);
         if bytes <= CACHE_LINE {
             return CACHE_LINE.next_multiple_of(self.alignment_bytes.max(1).into());
         }

@@ -117,12 +117,15 @@ pub(crate) struct CopyBuffer {
 impl CopyBuffer {
     /// An empty buffer; `alignment` is a power of two.
     pub(crate) fn new(alignment: usize) -> Self {
-        Self {
+        let mut buffer = Self {
             bytes: Vec::new(),
             start: 0,
             len: 0,
             alignment,
-        }
+        };
+        // An empty payload has an address as well.
+        buffer.make_room(1);
+        buffer
     }
 
     /// The message that was copied last.

@@ -151,7 +151,7 @@ impl<'m> ExclusivePublisher<'m> {
             // Relaxed: only a later holder of the publisher's lock reads it.
             self.ring
                 .spare_word(chunk)
-                .store(seq.0 + 1, Ordering::Relaxed);
+                .store(seq.plus(1).0, Ordering::Relaxed);
             self.last_spare = chunk;
             return Ok(place);
         }

@@ -20,7 +20,9 @@ use crate::sync::{Ordering, fence, load_acquire};
 
 /// How often one commit tries a slot; each try but the last was lost to another publisher's
 /// success, so only a damaged ring gets there.
-const TRIES_MAX: u32 = 1 << 24;
+const TRIES_MAX: u32 = 1 << 20;
+/// How many messages of others a commit steps over before it looks for the tail afresh.
+const STEPS_MAX: u32 = 1 << 8;
 
 /// A chunk on loan to a shared publisher: the entry of its list, and the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +153,10 @@ impl<'m> SharedPublisher<'m> {
     /// Publishes a chunk as the next message, or refuses and leaves it on loan.
     #[inline]
     pub(crate) fn commit(&mut self, loan: ChunkLoan) -> Result<Sequence, CommitRefusal> {
-        for _ in 0..TRIES_MAX {
+        for tries in 1..=TRIES_MAX {
+            if tries.is_multiple_of(STEPS_MAX) {
+                self.next = find_tail(&self.ring).max(self.next);
+            }
             let seq = self.next;
             // Acquire: edge COMMIT; what came before this message happened before it.
             let stamp = load_acquire(self.ring.stamp(seq));

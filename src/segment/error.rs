@@ -9,7 +9,25 @@ use thiserror::Error;
 
 use super::{Rights, os};
 
-/// A file in shared memory cannot be made, opened, mapped or locked.
+/// Why a file in shared memory could not be made, opened, mapped or locked. What was half made is
+/// gone.
+///
+/// ```
+/// use ringbus::{SegmentError, TopicError};
+///
+/// /// How many bytes to free before a topic can be created.
+/// fn missing_bytes(error: &TopicError) -> Option<u64> {
+///     match error {
+///         TopicError::Segment(SegmentError::NoSpace { needed_bytes, available_bytes, .. }) => {
+///             Some(needed_bytes.saturating_sub(*available_bytes))
+///         }
+///         _ => None,
+///     }
+/// }
+/// # let (path, needed_bytes, available_bytes) = ("/dev/shm".into(), 9000, 8000);
+/// # let error = SegmentError::NoSpace { path, needed_bytes, available_bytes }.into();
+/// assert_eq!(missing_bytes(&error), Some(1000));
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SegmentError {

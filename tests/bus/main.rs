@@ -6,6 +6,7 @@ mod support;
 mod access;
 mod control_plane;
 mod delivery;
+mod hardening;
 mod info;
 mod limits;
 mod loans;
