@@ -4,7 +4,7 @@ use std::fs;
 
 use ringbus::{Bus, PollError, PublishError, Remove, ShapeError, Start, TopicError};
 
-use crate::support::{MODES, TestBus, memory, names};
+use crate::support::{MODES, Orphan, TestBus, memory, names};
 
 #[test]
 fn a_topic_of_another_registry_is_refused() {
@@ -12,7 +12,9 @@ fn a_topic_of_another_registry_is_refused() {
     let topic = bus.topic("t").capacity(4).create().unwrap();
     let mut reliable = topic.subscriber().reliable().join().unwrap();
     topic.publisher().unwrap().publish(b"kept").unwrap();
-    fs::remove_file(bus.path().join("registry")).unwrap();
+    let registry = bus.path().join("registry");
+    let _memory = Orphan(memory(&registry));
+    fs::remove_file(registry).unwrap();
 
     // To the new registry all of the old one's participants would be dead.
     let other = Bus::builder().dir(bus.root().path()).open().unwrap();
