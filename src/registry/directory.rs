@@ -55,9 +55,13 @@ impl BusDirectory {
     /// [`DirectoryError::NoBus`] where there is none.
     pub(crate) fn open(root: Option<&Path>, bus: &BusName) -> Result<Self, DirectoryError> {
         let this = Self::open_in(&Root::find(root), bus)?;
-        match this.topics().is_dir() {
-            true => Ok(this),
-            false => Err(DirectoryError::NoBus { path: this.path }),
+        let path = this.path.clone();
+        match fs::metadata(this.topics()) {
+            Ok(status) if status.is_dir() => Ok(this),
+            Err(source) if source.kind() == ErrorKind::PermissionDenied => {
+                Err(DirectoryError::Read { path, source })
+            }
+            _ => Err(DirectoryError::NoBus { path }),
         }
     }
 
@@ -181,7 +185,7 @@ pub(crate) fn list_buses(root: Option<&Path>) -> Result<Vec<BusName>, DirectoryE
 #[non_exhaustive]
 pub enum DirectoryError {
     /// There is no such bus.
-    #[error("{path}: no bus there; one appears when something is published")]
+    #[error("{path}: no bus there; whoever publishes or subscribes makes one")]
     NoBus {
         /// Where it would be.
         path: PathBuf,
