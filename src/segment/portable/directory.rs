@@ -3,7 +3,7 @@
 use std::{
     env,
     fs::{self, DirBuilder},
-    io::{self, ErrorKind},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -56,12 +56,10 @@ pub(in crate::segment) fn is_directory_of(path: &Path, uid: u32) -> io::Result<b
     Ok(status.is_dir() && is_owner)
 }
 
-/// Renames a directory, unless the new name is taken; of several who do so at the same time, one
-/// may replace an empty directory of another.
+/// Gives a directory a name, unless it is taken. A new one takes its place, as no portable rename
+/// leaves an empty directory of that name alone; for a moment it is its user's alone.
 pub(in crate::segment) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(to) {
-        Ok(_) => Err(ErrorKind::AlreadyExists.into()),
-        Err(e) if e.kind() == ErrorKind::NotFound => fs::rename(from, to),
-        Err(e) => Err(e),
-    }
+    create_directory(to)?;
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    fs::remove_dir(from)
 }
