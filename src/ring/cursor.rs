@@ -164,7 +164,7 @@ impl<'m> Cursor<'m> {
     /// before, and skips what lies between. The second is `true` if publishers at the gate must be
     /// told.
     pub(crate) fn take_newest(&mut self) -> (Result<Option<Run>, Interruption>, bool) {
-        let mut has_moved = false;
+        let mut has_moved = self.release();
         for _ in 0..NEWEST_ROUNDS_MAX {
             let newest = find_tail(&self.ring).minus(1);
             if newest > self.next {

@@ -1,6 +1,9 @@
 //! Subscribers, step by step.
 
-use super::heap::{HeapTopic, exclusive, publish, publish_shared, read, shared};
+use super::{
+    heap::{HeapTopic, publish, publish_shared, read},
+    shapes::{exclusive, shared},
+};
 use crate::{
     ring::{
         cursor::{Delivery, Interruption, Run},

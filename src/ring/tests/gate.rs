@@ -1,6 +1,9 @@
 //! The gate, step by step.
 
-use super::heap::{AllReserved, HeapTopic, Refusal, exclusive, publish, publish_shared, shared};
+use super::{
+    heap::{AllReserved, HeapTopic, Refusal, publish, publish_shared},
+    shapes::{exclusive, shared},
+};
 use crate::ring::{
     cursor::{Delivery, Run},
     observe::{CopyBuffer, Observation, ObserverCursor},

@@ -5,20 +5,17 @@ use std::{
     ptr::NonNull,
 };
 
-use crate::{
-    ring::{
-        block::BlockHeader,
-        chunk_list::Entry,
-        cursor::{Cursor, Delivery},
-        format::format,
-        layout::{Geometry, PublisherMode, Shape, TimeSource},
-        place::Place,
-        publish::{ExclusivePublisher, Reserve, Shut},
-        publish_shared::{CommitRefusal, LoanRefusal, SharedPublisher},
-        sequence::Sequence,
-        view::{CellsView, RingView},
-    },
-    sync::{AtomicU64, Ordering},
+use super::shapes::PAYLOAD_WORDS;
+use crate::ring::{
+    block::BlockHeader,
+    cursor::{Cursor, Delivery},
+    format::format,
+    layout::{Geometry, Shape},
+    place::Place,
+    publish::{ExclusivePublisher, Reserve, Shut},
+    publish_shared::{CommitRefusal, LoanRefusal, SharedPublisher},
+    sequence::Sequence,
+    view::{CellsView, RingView},
 };
 
 /// Both segments of one topic.
@@ -30,40 +27,6 @@ pub(crate) struct HeapTopic {
 
 /// Memory from the heap needs no reserving.
 pub(crate) struct AllReserved;
-
-/// The words of payload that a test message has.
-pub(crate) const PAYLOAD_WORDS: usize = 3;
-
-/// A topic that tests start from: lean on memory, nothing else.
-pub(crate) fn shape(mode: PublisherMode, capacity_slots: u64) -> Shape {
-    let (max_publishers, loans) = match mode {
-        PublisherMode::Exclusive => (1, 0),
-        PublisherMode::Shared => (2, 1),
-    };
-    Shape {
-        mode,
-        capacity_slots,
-        payload_max_bytes: 8 * PAYLOAD_WORDS as u64,
-        fixed: false,
-        alignment_bytes: 8,
-        tags: true,
-        time: TimeSource::None,
-        max_publishers,
-        loans,
-        max_subscribers: 2,
-        pins: 2,
-        first_sequence: 0,
-        schema_bytes: 0,
-    }
-}
-
-pub(crate) fn exclusive(capacity_slots: u64) -> Shape {
-    shape(PublisherMode::Exclusive, capacity_slots)
-}
-
-pub(crate) fn shared(capacity_slots: u64) -> Shape {
-    shape(PublisherMode::Shared, capacity_slots)
-}
 
 impl HeapTopic {
     pub(crate) fn new(shape: Shape) -> Self {
@@ -189,30 +152,6 @@ pub(crate) fn publish_shared(
             Err(Refusal::Commit(refusal))
         }
     }
-}
-
-/// Every chunk of a shared topic is in exactly one place, as long as no publisher is at work.
-pub(crate) fn assert_chunks_conserved(ring: &RingView) {
-    let geometry = *ring.geometry();
-    let shape = geometry.shape;
-    let chunk_of = |entry: &AtomicU64| Entry(entry.load(Ordering::Relaxed)).chunk();
-    let in_ring = (0..shape.capacity_slots).map(|index| {
-        let stamp = ring.stamp(Sequence(index)).load(Ordering::Relaxed);
-        geometry.stamps.chunk(stamp)
-    });
-    let per_publisher = shape.chunks_per_publisher() as u32;
-    let in_lists = (0..shape.max_publishers).flat_map(|record| {
-        (0..per_publisher).map(move |index| chunk_of(ring.list_entry(record, index)))
-    });
-    let spare = (0..shape.spare_chunks() as u32).map(|index| {
-        let spare = ring.spare(index);
-        assert_eq!(spare.taker.load(Ordering::Relaxed), 0);
-        chunk_of(&spare.entry)
-    });
-    let mut chunks: Vec<u32> = in_ring.chain(in_lists).chain(spare).collect();
-    chunks.sort_unstable();
-    let all: Vec<u32> = (1..=geometry.chunks as u32).collect();
-    assert_eq!(chunks, all);
 }
 
 /// Why [`publish_shared`] did not publish.

@@ -2,7 +2,10 @@
 
 use std::cell::Cell;
 
-use super::heap::{AllReserved, HeapTopic, exclusive, publish, read, write};
+use super::{
+    heap::{AllReserved, HeapTopic, publish, read, write},
+    shapes::exclusive,
+};
 use crate::ring::{
     cursor::{Delivery, Interruption, Run},
     layout::Shape,

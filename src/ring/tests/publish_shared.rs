@@ -1,6 +1,10 @@
 //! Shared publishers, step by step.
 
-use super::heap::{AllReserved, HeapTopic, assert_chunks_conserved, publish_shared, read, shared};
+use super::{
+    chunks::assert_chunks_conserved,
+    heap::{AllReserved, HeapTopic, publish_shared, read},
+    shapes::shared,
+};
 use crate::{
     ring::{
         chunk_list::Entry,

@@ -1,0 +1,114 @@
+//! Subscribers that may be passed, and the publisher that passes them.
+
+use loom::thread;
+
+use super::{
+    model::explore,
+    shapes::{exclusive, slim},
+};
+use crate::{
+    ring::{
+        cursor::{Cursor, Delivery},
+        cursor_word::CursorWord,
+        gate,
+        publish::{ExclusivePublisher, Shut},
+        sequence::Sequence,
+        view::ModelTopic,
+    },
+    sync::Ordering,
+};
+
+/// Edges PASS and RELEASE: a message is held, or passed, never both. Fails if the publisher passes
+/// without a swap, if it does not look for pins, and if it or the subscriber's swap is Relaxed.
+#[test]
+fn loom_held_message_is_not_written() {
+    explore(slim(exclusive(1)), None, |topic| {
+        let mut subscriber = topic.join(0, 0, Delivery::Lossy);
+        topic.publish(&mut topic.exclusive()).unwrap();
+        let mut publisher = topic.exclusive();
+        let publisher = thread::spawn(move || {
+            for seq in 1..3 {
+                assert_eq!(topic.publish(&mut publisher), Ok(seq));
+            }
+        });
+        topic.follow(&mut subscriber, 2, 1);
+        subscriber.release_pins();
+        publisher.join().unwrap();
+        follow_to_the_end(topic, &mut subscriber, 3);
+    });
+}
+
+/// Edge RELEASE, in spare chunks. Fails if a spare is lent that is in the ring, that is held, or
+/// that was released with a Relaxed swap.
+#[test]
+fn loom_held_message_in_a_spare_chunk_is_not_written() {
+    explore(slim(exclusive(1)), None, |topic| {
+        let mut subscriber = topic.join(0, 0, Delivery::Lossy);
+        topic.publish(&mut topic.exclusive()).unwrap();
+        assert_eq!(topic.take(&mut subscriber, 1), Ok(vec![1]));
+        topic.publish(&mut topic.exclusive()).unwrap();
+        let mut publisher = topic.exclusive();
+        let publisher = thread::spawn(move || {
+            for seq in 2..4 {
+                assert_eq!(topic.publish(&mut publisher), Ok(seq));
+            }
+        });
+        topic.follow(&mut subscriber, 1, 1);
+        publisher.join().unwrap();
+        follow_to_the_end(topic, &mut subscriber, 4);
+    });
+}
+
+/// Edge PASS: what a passed subscriber gives up is free again. Fails if `release_pins` leaves the
+/// pins of a passed subscriber where they are.
+#[test]
+fn loom_pins_given_up_are_gone() {
+    explore(slim(exclusive(1)), None, |topic| {
+        let mut subscriber = topic.join(0, 0, Delivery::Lossy);
+        topic.publish(&mut topic.exclusive()).unwrap();
+        assert_eq!(topic.take(&mut subscriber, 1), Ok(vec![1]));
+        let mut publisher = topic.exclusive();
+        let publisher = thread::spawn(move || {
+            for seq in 1..3 {
+                assert_eq!(topic.publish(&mut publisher), Ok(seq));
+            }
+        });
+        assert_eq!(topic.read_held(&subscriber, 0), 1);
+        assert!(subscriber.release_pins());
+        publisher.join().unwrap();
+        assert_eq!(gate::holder(&topic.cells(), Sequence(0)), None);
+        follow_to_the_end(topic, &mut subscriber, 3);
+    });
+}
+
+/// Edges PASS and RELEASE of a subscriber that publishers wait for until they evict it. Fails if it
+/// is evicted without a swap, and if the swap is Relaxed.
+#[test]
+fn loom_evicted_subscriber_keeps_what_it_holds() {
+    explore(slim(exclusive(1)), None, |topic| {
+        let mut subscriber = topic.join_evictable(0, 0);
+        topic.publish(&mut topic.exclusive()).unwrap();
+        let mut publisher = topic.exclusive();
+        let publisher = thread::spawn(move || {
+            publish_evicting(topic, &mut publisher);
+        });
+        topic.follow(&mut subscriber, 2, 1);
+        publisher.join().unwrap();
+    });
+}
+
+fn publish_evicting(topic: &ModelTopic, publisher: &mut ExclusivePublisher) {
+    if let Err(shut) = topic.publish(publisher) {
+        assert_eq!(shut, Shut::Gate { cell: 0 });
+        let cell = topic.cells().cell(0);
+        let word = CursorWord(cell.cursor.load(Ordering::Relaxed));
+        gate::evict(cell, word);
+        let _ = topic.publish(publisher);
+    }
+}
+
+/// The rest comes too, or is counted as missed.
+fn follow_to_the_end(topic: &ModelTopic, subscriber: &mut Cursor, end: u64) {
+    topic.follow(subscriber, 4, 1);
+    assert_eq!(subscriber.next(), Sequence(end));
+}
