@@ -79,4 +79,4 @@ pub use ring::{
     layout::{PublisherMode, ShapeError, TimeSource},
 };
 #[cfg(not(ringbus_loom))]
-pub use segment::SegmentError;
+pub use segment::{Rights, SegmentError};

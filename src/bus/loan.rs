@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Meta, Patience, Payload, Publisher, SlicePayload,
-    error::PublishError,
+    error::{Error, PublishError},
     gatekeeper::Refusal,
     publisher_core::{Lent, PublisherCore},
 };
@@ -62,7 +62,6 @@ pub struct Loan<'p, T: ?Sized> {
 /// assert_eq!(refused.loan.commit()?, 1);
 /// # Ok::<(), ringbus::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Refused<'p, T: ?Sized> {
     /// Why.
     pub error: PublishError,
@@ -603,6 +602,35 @@ impl<T: Payload + ?Sized> DerefMut for Loan<'_, T> {
         let bytes = unsafe { self.core.payload_mut(self.lent, self.len_bytes) };
         T::from_payload_mut(bytes)
             .expect("the topic's alignment and the loan's length fit the type")
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Refused<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error, loan } = self;
+        f.debug_struct("Refused")
+            .field("error", error)
+            .field("loan", loan)
+            .finish()
+    }
+}
+
+impl<T: ?Sized> fmt::Display for Refused<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T: ?Sized> std::error::Error for Refused<'_, T> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl<T: ?Sized> From<Refused<'_, T>> for Error {
+    /// Gives up the loan.
+    fn from(refused: Refused<'_, T>) -> Self {
+        Self::Publish(refused.error)
     }
 }
 

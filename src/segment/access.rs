@@ -30,6 +30,10 @@ impl Access {
 }
 
 /// What a process may do with a mapped file; the kernel enforces it.
+///
+/// ```
+/// assert_eq!(ringbus::Rights::ReadOnly.to_string(), "read");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rights {
     /// Read.
