@@ -1,14 +1,16 @@
 //! What does one publish, one poll, one loan cost? One thread, caches warm: the instructions, not
 //! the traffic between cores.
 
-use std::hint::black_box;
+use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use ringbus::{Bus, Publisher, Start, Subscriber, Topic, TopicBuilder};
+use ringbus::{Bus, Filter, Publisher, Start, Subscriber, Topic, TopicBuilder};
 
 const PAYLOAD: [u8; 64] = [7; 64];
 /// Messages that one measured batch publishes or takes; well within the ring of 4096.
 const BATCH: usize = 256;
+/// Nobody waits for so long.
+const LONG: Duration = Duration::from_secs(10);
 
 type Shape = fn(TopicBuilder<[u8]>) -> TopicBuilder<[u8]>;
 
@@ -25,7 +27,9 @@ fn single_operations(c: &mut Criterion) {
         let publisher = topic.publisher().expect("a publisher");
         publishing(c, kind, &publisher);
         taking(c, kind, &topic, &publisher);
+        observing(c, kind, &topic, &publisher);
     }
+    calling(c, &bus);
     let root = bus.path().parent().expect("a root").to_owned();
     let name = bus.name().to_owned();
     drop(bus);
@@ -47,8 +51,8 @@ fn publishing(c: &mut Criterion, kind: &str, publisher: &Publisher<[u8]>) {
 }
 
 fn taking(c: &mut Criterion, kind: &str, topic: &Topic<[u8]>, publisher: &Publisher<[u8]>) {
-    let join = |reliable: bool| {
-        let subscriber = topic.subscriber().start(Start::Latest);
+    let join = |reliable: bool, filter: Filter| {
+        let subscriber = topic.subscriber().start(Start::Latest).filter(filter);
         let subscriber = if reliable {
             subscriber.reliable()
         } else {
@@ -62,7 +66,7 @@ fn taking(c: &mut Criterion, kind: &str, topic: &Topic<[u8]>, publisher: &Publis
         }
     };
     for (delivery, reliable) in [("reliable", true), ("lossy", false)] {
-        let mut subscriber = join(reliable);
+        let mut subscriber = join(reliable, Filter::new());
         c.bench_function(&format!("{kind}/{delivery}: {BATCH} polls"), |b| {
             b.iter_batched(
                 fill,
@@ -77,7 +81,51 @@ fn taking(c: &mut Criterion, kind: &str, topic: &Topic<[u8]>, publisher: &Publis
                 BatchSize::PerIteration,
             );
         });
+        if !topic.info().tags {
+            continue;
+        }
+        let mut subscriber = join(reliable, Filter::new().tag(1));
+        c.bench_function(&format!("{kind}/{delivery}: {BATCH} skipped by tag"), |b| {
+            b.iter_batched(
+                fill,
+                |()| take_all(&mut subscriber),
+                BatchSize::PerIteration,
+            );
+        });
     }
+}
+
+/// The newest message, whether or not it is a new one.
+fn observing(c: &mut Criterion, kind: &str, topic: &Topic<[u8]>, publisher: &Publisher<[u8]>) {
+    let mut observer = topic.observer(Start::Latest).expect("an observer");
+    publisher.publish(&PAYLOAD).expect("room in the ring");
+    c.bench_function(&format!("{kind}/current"), |b| {
+        b.iter(|| {
+            let newest = observer.current().expect("a whole message");
+            newest.map(|message| u64::from(message[0]))
+        });
+    });
+}
+
+/// A request, the answer to it, and its taking.
+fn calling(c: &mut Criterion, bus: &Bus) {
+    let mut server = bus.server("call").join().expect("a server");
+    let mut client = bus.client("call").join().expect("a client");
+    c.bench_function("call", |b| {
+        b.iter(|| {
+            let call = client.send(black_box(&PAYLOAD), LONG).expect("a request");
+            let request = server.poll().expect("no damage").expect("the request");
+            request.reply(&PAYLOAD).expect("room for the reply");
+            let reply = client
+                .next(&call, LONG)
+                .expect("no damage")
+                .expect("the reply");
+            let answer = u64::from(reply[0]);
+            drop(reply);
+            client.cancel(call);
+            answer
+        });
+    });
 }
 
 fn poll_all(subscriber: &mut Subscriber<[u8]>) -> u64 {

@@ -39,6 +39,17 @@
 //! | [`reliable`](SubscriberBuilder::reliable) | every message in place | wait for it while it lives, or as long as its [`stall_timeout`](SubscriberBuilder::stall_timeout) |
 //! | [`observer`](Topic::observer) | copies, and the exact number of those it was too slow for | do not know of it |
 //!
+//! | to listen to | |
+//! |---|---|
+//! | one topic, by [`poll`](Subscriber::poll), [`poll_batch`](Subscriber::poll_batch) or [`wait`](Subscriber::wait) | [`Topic::subscriber`] |
+//! | only some of its messages | [`filter`](SubscriberBuilder::filter): tag, flags, publisher, sampling, attributes; [`filter_payload`](SubscriberBuilder::filter_payload) |
+//! | all topics that match a pattern, now and later | [`Bus::subscribe_pattern`] |
+//! | several subscribers and file descriptors in one sleep | [`WaitSet`], itself a file descriptor |
+//! | messages as they are pushed to handlers | [`Bus::dispatcher`] |
+//! | the newest value, at any time | [`Observer::current`], [`changed_since`](Observer::changed_since) |
+//! | replies to requests | [`Bus::client`] and [`Bus::server`] |
+//! | a stream of an async runtime's | feature `async`: `Subscriber::into_stream`, `Publisher::publish_async` |
+//!
 //! # When a process dies
 //!
 //! What a publisher did not commit was never there; the next one goes on with the same sequence. A dead
@@ -52,6 +63,9 @@
 mod bus;
 #[cfg(not(ringbus_loom))]
 mod registry;
+#[cfg(ringbus_loom)]
+#[path = "registry/model.rs"]
+mod registry;
 mod ring;
 #[cfg(not(ringbus_loom))]
 mod segment;
@@ -62,16 +76,27 @@ mod wait;
 #[cfg(all(test, not(ringbus_loom)))]
 mod testing;
 
+#[cfg(all(feature = "async", not(ringbus_loom)))]
+pub use bus::MessageStream;
 #[cfg(not(ringbus_loom))]
 pub use bus::{
-    Batch, BatchIter, Bus, BusBuilder, Collected, Culprit, Error, JoinError, Loan, LoanRun,
-    Message, MessageRef, Meta, Observer, OpenError, ParticipantInfo, Patience, Payload,
-    PayloadKind, PollError, PublishError, Publisher, PublisherInfo, Refused, Remove, SlicePayload,
-    Snapshot, Start, Subscriber, SubscriberBuilder, SubscriberInfo, Timestamp, Topic, TopicBuilder,
-    TopicError, TopicEvent, TopicInfo, TypeDescription, Watch,
+    Attribute, AttributeError, Attributes, AttributesView, Batch, BatchIter, Bus, BusBuilder, Call,
+    CallError, Client, ClientBuilder, Collected, Culprit, Deferred, DispatchError, Dispatched,
+    Dispatcher, DispatcherBuilder, Dispatching, Error, Filter, Head, Interrupter, JoinError, Loan,
+    LoanRun, Message, MessageRef, Meta, MultiError, MultiMessage, MultiSubscriber,
+    MultiSubscriberBuilder, MultiTopic, Observer, OpenError, Order, ParticipantInfo, Patience,
+    Payload, PayloadKind, PollError, PublishError, Publisher, PublisherInfo, Refused, Remove,
+    Reply, Request, Server, ServerBuilder, SlicePayload, Snapshot, Start, Subscriber,
+    SubscriberBuilder, SubscriberInfo, Timestamp, Topic, TopicBuilder, TopicError, TopicEvent,
+    TopicInfo, Trouble, TroubleKind, TypeDescription, WaitError, WaitSet, Watch,
 };
+#[cfg(all(feature = "policy", not(ringbus_loom)))]
+pub use bus::{Policy, PolicyError};
 #[cfg(not(ringbus_loom))]
-pub use registry::{DirectoryError, NameError, RegistryError, TopicName};
+pub use registry::{
+    Access, AccessError, DirectoryError, Grant, NameError, Pattern, PatternError, RegistryError,
+    TopicName,
+};
 #[cfg(not(ringbus_loom))]
 pub use ring::{
     cursor::Delivery,
@@ -79,4 +104,7 @@ pub use ring::{
     layout::{PublisherMode, ShapeError, TimeSource},
 };
 #[cfg(not(ringbus_loom))]
-pub use segment::{Rights, SegmentError};
+pub use segment::{Denial, Rights, SegmentError};
+#[cfg(ringbus_planted)]
+#[doc(hidden)]
+pub use sync::planted;

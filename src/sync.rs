@@ -1,35 +1,84 @@
-//! The model-checking seam: the only file that names `std::sync::atomic` or `loom`.
+//! The model-checking seam: the only place that names `std::sync::atomic` or `loom`.
 //!
 //! Everything that synchronises takes its atomics from here, so that building with
 //! `--cfg ringbus_loom` puts the same algorithms under loom's scheduler.
+//!
+//! In tests there is a layer more between the algorithms and their atomics, [`watched`]: it lets a
+//! participant vanish after any of its steps, as a kill does, and it puts in the bugs of `planted`.
+
+#[cfg(ringbus_loom)]
+use loom::sync::atomic as plain;
+#[cfg(not(ringbus_loom))]
+use std::sync::atomic as plain;
+
+pub(crate) use plain::Ordering;
+#[cfg(not(any(test, ringbus_loom, ringbus_planted)))]
+pub(crate) use plain::{AtomicU32, AtomicU64, fence};
+
+#[cfg(all(test, ringbus_loom))]
+pub(crate) mod model;
+#[cfg(any(test, ringbus_loom, ringbus_planted))]
+pub mod planted;
+#[cfg(any(test, ringbus_loom, ringbus_planted))]
+pub(crate) mod watched;
+#[cfg(any(test, ringbus_loom, ringbus_planted))]
+pub(crate) use watched::{AtomicU32, AtomicU64, fence};
 
 #[cfg(ringbus_loom)]
 pub(crate) use loom::{
     hint::spin_loop,
     lazy_static,
-    sync::{
-        Condvar, Mutex,
-        atomic::{AtomicU32, AtomicU64, Ordering, fence},
-    },
+    sync::{Condvar, Mutex},
 };
 #[cfg(not(ringbus_loom))]
-pub(crate) use std::{
-    hint::spin_loop,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence, fence},
-};
+pub(crate) use std::{hint::spin_loop, sync::atomic::compiler_fence};
 
-#[cfg(all(test, ringbus_loom))]
-pub(crate) use loom::thread_local;
-#[cfg(all(test, not(ringbus_loom)))]
-pub(crate) use std::thread_local;
+/// Asks for the line of `address` to be read soon, as somebody who polls it does; any address will do.
+#[inline(always)]
+#[cfg(not(ringbus_loom))]
+pub(crate) fn prefetch_read(address: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a hint, which accesses nothing.
+    unsafe {
+        std::arch::asm!("prefetcht0 [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+    }
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+    }
+    let _ = address;
+}
+
+/// Asks for the line of `address` to be this processor's to write soon; any address will do.
+#[inline(always)]
+#[cfg(not(ringbus_loom))]
+pub(crate) fn prefetch_write(address: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a hint, which accesses nothing; processors without it take it for no operation.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+    }
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!("prfm pstl1keep, [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+    }
+    let _ = address;
+}
 
 /// An Acquire load that is also defined on memory mapped read-only.
 ///
 /// The standard library guarantees only *relaxed* loads of at most 8 bytes on read-only memory
 /// (`std::sync::atomic`, "Atomic accesses to read-only memory"), so the ordering comes from a
-/// fence. Both compile to a plain load on x86-64.
+/// fence. Both compile to a plain load on x86-64. ThreadSanitizer knows nothing of fences: with
+/// `--cfg ringbus_tsan` the load itself is ordered.
 #[inline(always)]
+#[cfg_attr(any(test, ringbus_loom, ringbus_planted), track_caller)]
 pub(crate) fn load_acquire(word: &AtomicU64) -> u64 {
+    if cfg!(ringbus_tsan) {
+        return word.load(Ordering::Acquire);
+    }
     let value = word.load(Ordering::Relaxed);
     fence(Ordering::Acquire);
     value

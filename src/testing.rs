@@ -12,10 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::segment::{Access, Draft, Rights, Segment, random_id, remove};
+use crate::segment::{Draft, FileAccess, Rights, Segment, random_id, remove};
 
 /// Files of this user alone.
-pub(crate) const PRIVATE: Access = Access {
+pub(crate) const PRIVATE: FileAccess = FileAccess {
     mode: 0o600,
     group: None,
 };

@@ -1,15 +1,21 @@
 //! Everything about flags: what there is, what may stand together, and what `--help` says of it.
 
+mod bench;
+mod filter;
+mod service;
 mod values;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use ringbus::{Bus, BusBuilder, OpenError};
+use ringbus::{Access, Bus, BusBuilder, OpenError};
 
-use values::{capacity, interval, rate, seconds, size};
+use values::{access, capacity, group, interval, rate, seconds, size};
 
+pub use bench::*;
+pub use filter::{AttributeArgs, FilterArgs};
+pub use service::{CallArgs, ServeArgs};
 pub use values::StartPoint;
 
 /// Message bus in shared memory for the processes of one host.
@@ -36,7 +42,7 @@ Exit codes:
   0  done (also: ended by SIGINT or SIGTERM, or stdout was closed)
   1  failed; stderr says why
   2  wrong usage
-  3  sub: the time ran out first
+  3  sub, call: the time ran out first
   4  sub --strict: messages were lost";
 
 const FIRST_STEPS: &str = "\
@@ -59,23 +65,31 @@ pub struct Place {
 }
 
 impl Place {
-    /// The bus, made if it is not there.
+    /// The bus, made if it is not there, for this user alone.
     pub fn open_or_create(&self) -> Result<Bus, OpenError> {
-        self.open(true)
+        self.builder().open()
+    }
+
+    /// The same for those whom `sharing` names.
+    pub fn open_or_create_for(&self, sharing: &Sharing) -> Result<Bus, OpenError> {
+        let mut builder = self.builder();
+        if let Some(access) = sharing.mode {
+            builder = builder.access(access);
+        }
+        if let Some(gid) = sharing.group {
+            builder = builder.group(gid);
+        }
+        builder.open()
     }
 
     /// The bus; one that is not there is an error, and stays that way.
     pub fn open_existing(&self) -> Result<Bus, OpenError> {
-        self.open(false)
+        self.builder().create(false).open()
     }
 
     /// Removes the bus with everything in it.
     pub fn destroy(&self) -> Result<(), OpenError> {
         self.builder().destroy()
-    }
-
-    fn open(&self, create: bool) -> Result<Bus, OpenError> {
-        self.builder().create(create).open()
     }
 
     fn builder(&self) -> BusBuilder {
@@ -90,6 +104,21 @@ impl Place {
     }
 }
 
+/// Who may use what a verb makes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Who may use it")]
+pub struct Sharing {
+    /// Who else may use what is made here, as for chmod: a 6 for this user, then a digit for the
+    /// group and one for others: 0 nothing, 4 observe, 5 subscribe, 6 publish [default: that of the
+    /// bus, or 600]
+    #[arg(long, value_name = "MODE", value_parser = access)]
+    pub mode: Option<Access>,
+    /// The group meant, by number or name; this user must be a member [default: that of the bus, or
+    /// this user's]
+    #[arg(long, value_name = "GROUP", value_parser = group)]
+    pub group: Option<u32>,
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -98,8 +127,12 @@ pub enum Verb {
     Demo(DemoArgs),
     /// Publish what comes in on stdin, as messages of a topic
     Pub(PubArgs),
-    /// Print a topic's messages
+    /// Print the messages of a topic, or of all that match a pattern
     Sub(SubArgs),
+    /// Send a request to a service, and print the answer
+    Call(CallArgs),
+    /// Answer the requests to a service by a command
+    Serve(ServeArgs),
     /// List the topics of a bus
     Topics(ListArgs),
     /// Tell all about one topic: its form, its counters, who is on it
@@ -110,9 +143,19 @@ pub enum Verb {
     Gc(ListArgs),
     /// Watch rates and lags live
     Top(TopArgs),
+    /// Hurt a bus in every way there is, and check that nobody else felt it
+    Torture(TortureArgs),
+    /// Measure the bus on this machine, beside what the machine itself can do
+    Bench(BenchArgs),
     /// One process of the demo
     #[command(hide = true)]
     DemoRole(RoleArgs),
+    /// One process of a torture case
+    #[command(hide = true)]
+    TortureRole(TortureRoleArgs),
+    /// One process of a bench case
+    #[command(hide = true)]
+    BenchRole(BenchRoleArgs),
 }
 
 const STORY: &str = "\
@@ -154,6 +197,8 @@ Examples:
   ringbus pub fx/audusd --lines --capacity 16384 < audusd-quotes.csv
   ringbus pub es/mbo --fixed 56 --wait-subscribers 1 < es-mbo.bin
   tail -f app.log | ringbus pub logs --shared --tag 7
+  echo buy | ringbus pub orders --attributes-max 64 --attribute venue=XNYS --attribute price=101.5
+  ringbus --dir /dev/shm/plant pub temperature --mode 640 --group operators < readings
 
 Exit codes: 0 all was published (or interrupted), 1 failed, 2 wrong usage."
 )]
@@ -178,6 +223,10 @@ pub struct PubArgs {
     /// Longest message in bytes [default: 1024]
     #[arg(long, value_name = "BYTES", conflicts_with = "fixed", value_parser = size)]
     pub payload_max: Option<usize>,
+    /// Make the topic on huge pages, for all who use it; without them, which is said, where the system
+    /// gives none
+    #[arg(long)]
+    pub huge: bool,
     /// Allow many publishers on the topic at once, in one order [default: one at a time]
     #[arg(long)]
     pub shared: bool,
@@ -190,6 +239,12 @@ pub struct PubArgs {
     /// The tag of every message, 0 to 18446744073709551615 [default: 0]
     #[arg(long, value_name = "N")]
     pub tag: Option<u64>,
+    /// The attributes of every message.
+    #[command(flatten)]
+    pub attributes: AttributeArgs,
+    /// Who may use the bus and the topic.
+    #[command(flatten)]
+    pub sharing: Sharing,
 }
 
 /// How stdin is cut into messages.
@@ -231,23 +286,29 @@ pub enum Time {
 A topic that does not exist yet is waited for; one that is removed is read until its last publisher
 leaves, which is an error. Losses are told on stderr with their number.
 
+A pattern stands for all topics that match, now and later: `*` for any one level, a last `>` for one
+or more. Topics that appear later are read from their first message; one that cannot be read is told
+of on stderr and left out.
+
 Formats:
   lines  each payload and a newline
   raw    payloads alone, one after the other
   hex    each payload in hex digits and a newline
-  json   one object a line: seq, tag, flags, publisher and time_ns (where kept), len, and payload
-         (text) or, where it is no UTF-8, payload_hex
+  json   one object a line: topic (of a pattern), seq, tag, flags, publisher, time_ns and attributes
+         (where kept), len, and payload (text) or, where it is no UTF-8, payload_hex
 
 Examples:
   ringbus sub fx/audusd --from oldest --count 9500 --timeout 5
   ringbus sub fx/audusd --from last:3 --count 3 --format json
   ringbus sub es/mbo --delivery reliable --format raw > es-mbo.bin
+  ringbus sub 'sensors/*/temperature' --json
+  ringbus sub orders --where '{\"venue\":[\"XNYS\"],\"price\":[{\"numeric\":[\">\",100]}]}'
 
 Exit codes: 0 done (or interrupted), 1 failed, 2 wrong usage, 3 the time ran out before the topic
 or --count messages were there, 4 messages were lost and --strict was given (also if the time ran
 out).")]
 pub struct SubArgs {
-    /// The topic, like `fx/audusd`
+    /// The topic, like `fx/audusd`, or a pattern, like `fx/*`
     pub topic: String,
     /// Where to start: latest (what comes from now on), oldest (all retained), last:N (the N newest
     /// and on), seq:N (sequence N and on)
@@ -265,9 +326,31 @@ pub struct SubArgs {
     /// How messages are printed
     #[arg(long, value_name = "FORMAT", default_value = "lines")]
     pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Of a pattern's messages, the first published first, instead of topics in turn
+    #[arg(long)]
+    pub by_time: bool,
     /// Exit with code 4 if a message was lost
     #[arg(long)]
     pub strict: bool,
+    /// Which messages.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Who may use the bus, if this is the first to name it.
+    #[command(flatten)]
+    pub sharing: Sharing,
+}
+
+impl SubArgs {
+    /// How messages are printed.
+    pub fn format(&self) -> Format {
+        match self.json {
+            true => Format::Json,
+            false => self.format,
+        }
+    }
 }
 
 /// What a subscriber and the publisher owe each other.
@@ -360,6 +443,74 @@ pub struct RoleArgs {
     /// See [`DemoArgs::rate`].
     #[arg(long)]
     pub rate: u64,
+}
+
+/// `ringbus torture`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The case runs on a bus of its own, in a new directory in /dev/shm or below --dir, and leaves nothing
+behind. Without --count or --seconds it runs as long as it takes to be convincing. The same seed
+makes the same plan; how the processes meet is up to the machine.
+
+Examples:
+  ringbus torture kill --count 10000
+  ringbus torture step --json
+  ringbus torture stop --operation poll_lossy --seconds 60
+
+Exit codes: 0 every invariant held, 1 otherwise (or interrupted), 2 wrong usage.")]
+pub struct TortureArgs {
+    /// What is done to the bus
+    pub case: Case,
+    /// End after this many faults, 1 or more [default: each case's own number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// End after this many seconds, 1 to 86400; with --count, whichever is first
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: Option<u64>,
+    /// step and stop: only operations with this in their name, such as `shared/publish/held`
+    #[arg(long, value_name = "TEXT")]
+    pub operation: Option<String>,
+    /// What chance begins with [default: another one each time, printed at the end]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// hostile: only mutations, from this number on; with --seed and --count 1, one of them again
+    #[arg(long, value_name = "N")]
+    pub first: Option<u64>,
+    /// Print a JSON object on one line, for scripts
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `torture` does to a bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Case {
+    /// SIGKILL at random moments, to everybody in turn
+    Kill,
+    /// SIGKILL after every single instruction of all that a process does to a bus
+    Step,
+    /// SIGSTOP there, while the others go on for laps
+    Stop,
+    /// Joins, leaves, creates and removes without an end, beside pairs that stay
+    Churn,
+    /// SIGKILL to dispatchers, servers and clients, while the topics of patterns come and go
+    Listeners,
+    /// Too little memory, files, descriptors, address space: refused clearly, nothing left
+    Space,
+    /// Other namespaces, containers, roots and users: works together, or is refused clearly
+    Isolation,
+    /// Damaged files, and a process that damages them while others work
+    Hostile,
+}
+
+/// `ringbus torture-role`: how `torture` starts its processes.
+#[derive(Debug, clap::Args)]
+pub struct TortureRoleArgs {
+    /// Which one.
+    pub role: String,
+    /// Where the buses of the case are.
+    pub root: PathBuf,
+    /// What it has to know.
+    pub args: Vec<String>,
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::Map;
+
 use crate::args::Format;
 use crate::json;
 use crate::source::View;
@@ -29,19 +31,32 @@ pub fn write(out: &mut impl Write, format: Format, message: &View<'_, [u8]>) -> 
 /// By hand, so that the fields stand in the order a reader looks for them.
 fn write_object(out: &mut impl Write, message: &View<'_, [u8]>) -> io::Result<()> {
     let View {
+        topic,
         sequence,
         tag,
         flags,
         publisher,
         time_ns,
+        attributes,
         payload,
     } = message;
-    write!(out, r#"{{"seq":{sequence},"tag":{tag},"flags":{flags}"#)?;
+    out.write_all(b"{")?;
+    if let Some(topic) = topic {
+        out.write_all(br#""topic":"#)?;
+        serde_json::to_writer(&mut *out, topic)?;
+        out.write_all(b",")?;
+    }
+    write!(out, r#""seq":{sequence},"tag":{tag},"flags":{flags}"#)?;
     if let Some(publisher) = publisher {
         write!(out, r#","publisher":{publisher}"#)?;
     }
     if let Some(time_ns) = time_ns {
         write!(out, r#","time_ns":{time_ns}"#)?;
+    }
+    if !attributes.is_empty() {
+        let attributes: Map<_, _> = attributes.iter().map(json::attribute).collect();
+        out.write_all(br#","attributes":"#)?;
+        serde_json::to_writer(&mut *out, &attributes)?;
     }
     write!(out, r#","len":{}"#, payload.len())?;
     match std::str::from_utf8(payload) {
@@ -60,17 +75,20 @@ fn write_object(out: &mut impl Write, message: &View<'_, [u8]>) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
+    use ringbus::AttributesView;
     use serde_json::{Value, json};
 
     use super::*;
 
     fn printed(format: Format, payload: &[u8]) -> Vec<u8> {
         let message = View {
+            topic: None,
             sequence: 7,
             tag: 9,
             flags: 1,
             publisher: Some(2),
             time_ns: None,
+            attributes: AttributesView::default(),
             payload,
         };
         let mut out = Vec::new();

@@ -83,7 +83,23 @@ fn form(page: &mut Page, info: &TopicInfo) {
     page.line("schema", schema(&info.schema));
     page.line("tags", if info.tags { "kept" } else { "not kept" });
     page.line("time", json::time(info.time));
+    page.line(
+        "attributes",
+        match info.attributes_max_bytes {
+            0 => "not kept".to_owned(),
+            bytes => format!("up to {}", units::plural(bytes as u64, "byte")),
+        },
+    );
     page.line("memory", units::bytes(info.memory_bytes));
+    page.line(
+        "access",
+        format_args!(
+            "{:04o}: {}; owned by user {}",
+            info.access.mode(),
+            info.access,
+            info.owner
+        ),
+    );
 }
 
 /// What happened since.

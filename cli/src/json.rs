@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use ringbus::{
-    Delivery, PayloadKind, PublisherInfo, PublisherMode, SubscriberInfo, TimeSource, TopicInfo,
-    TypeDescription,
+    Attribute, Delivery, PayloadKind, PublisherInfo, PublisherMode, SubscriberInfo, TimeSource,
+    TopicInfo, TypeDescription,
 };
 use serde_json::{Value, json};
 
@@ -27,6 +27,7 @@ pub fn topic(info: &TopicInfo) -> Value {
         "alignment_bytes": info.alignment_bytes,
         "time": time(info.time),
         "tags": info.tags,
+        "attributes_max_bytes": info.attributes_max_bytes,
         "type": payload_type(&info.payload_type),
         "encoding": info.encoding,
         "schema": text_or_hex(&info.schema),
@@ -43,6 +44,9 @@ pub fn topic(info: &TopicInfo) -> Value {
         "waited": info.waited,
         "evicted": info.evicted,
         "memory_bytes": info.memory_bytes,
+        "owner": info.owner,
+        "group": info.access.gid,
+        "access": format!("{:04o}", info.access.mode()),
         "publishers": info.publishers.iter().map(publisher).collect::<Vec<_>>(),
         "subscribers": info.subscribers.iter().map(subscriber).collect::<Vec<_>>(),
     })
@@ -121,6 +125,19 @@ pub fn time(source: TimeSource) -> &'static str {
         TimeSource::Clock => "clock",
         TimeSource::Tsc => "tsc",
     }
+}
+
+/// A key and its value; bytes as `{"hex": "..."}`.
+pub fn attribute((key, value): (&str, Attribute<'_>)) -> (String, Value) {
+    let value = match value {
+        Attribute::Text(text) => json!(text),
+        Attribute::Int(number) => json!(number),
+        Attribute::Float(number) => json!(number),
+        Attribute::Bool(yes) => json!(yes),
+        Attribute::Bytes(bytes) => json!({"hex": hex(bytes)}),
+        other => json!(other.to_string()),
+    };
+    (key.to_owned(), value)
 }
 
 /// Text as it is, other bytes as `{"hex": "..."}`.

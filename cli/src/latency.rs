@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 const MAX_NS: u64 = 60_000_000_000;
 
 /// A distribution of latencies.
-pub struct Latencies(Histogram<u64>);
+pub struct Latencies(pub Histogram<u64>);
 
 /// What is shown of a distribution; all zero where there was nothing to measure.
 #[derive(

@@ -4,6 +4,22 @@
 //! trouble goes to stderr as `ringbus: ...`, and [`outcome`] says which exit code means what.
 
 mod args;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(feature = "portable")
+))]
+mod bench;
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(feature = "portable")
+)))]
+#[path = "bench_elsewhere.rs"]
+mod bench;
+mod call;
+mod check;
+mod claim;
 mod demo;
 mod format;
 mod gc;
@@ -12,16 +28,23 @@ mod input;
 mod json;
 mod latency;
 mod outcome;
+mod output;
 mod pace;
 mod publish;
 mod remove;
 mod screen;
+mod serve;
 mod signals;
 mod source;
 mod subscribe;
 mod table;
 mod top;
 mod topics;
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+mod torture;
+#[cfg(not(all(target_os = "linux", not(feature = "portable"))))]
+#[path = "torture_elsewhere.rs"]
+mod torture;
 mod units;
 
 use std::process::ExitCode;
@@ -48,11 +71,17 @@ fn run(args: &Args) -> Result<Outcome, Failure> {
         Verb::Demo(args) => demo::run(place, args),
         Verb::Pub(args) => publish::run(place, args),
         Verb::Sub(args) => subscribe::run(place, args),
+        Verb::Call(args) => call::run(place, args),
+        Verb::Serve(args) => serve::run(place, args),
         Verb::Topics(args) => topics::run(place, args),
         Verb::Info(args) => info::run(place, args),
         Verb::Rm(args) => remove::run(place, args),
         Verb::Gc(args) => gc::run(place, args),
         Verb::Top(args) => top::run(place, args),
+        Verb::Torture(args) => torture::run(place, args),
+        Verb::Bench(args) => bench::run(place, args),
         Verb::DemoRole(args) => demo::play(place, args),
+        Verb::TortureRole(args) => torture::play(args),
+        Verb::BenchRole(args) => bench::play(args),
     }
 }

@@ -82,6 +82,8 @@ said_by_the_bus!(
     ringbus::JoinError,
     ringbus::PublishError,
     ringbus::PollError,
+    ringbus::MultiError,
+    ringbus::CallError,
 );
 
 /// Says `words` on stderr after the command's name; a closed stderr is nobody's failure.

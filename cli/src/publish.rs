@@ -1,30 +1,55 @@
 //! `ringbus pub`: stdin to messages.
 
 use ringbus::{
-    Bus, Meta, Patience, PayloadKind, PublishError, Publisher, TimeSource, Topic, TopicInfo,
+    Bus, Meta, Patience, PayloadKind, PublishError, Publisher, SegmentError, TimeSource, Topic,
+    TopicBuilder, TopicError, TopicInfo,
 };
 
 use crate::args::{Framing, Place, PubArgs, Time};
 use crate::input::{Arrival, Framer, Limit, Stdin};
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome, complain};
 use crate::pace::Pace;
 use crate::signals::{LOOK_EVERY, Stop};
 
 /// Publishes until the end of the input, an error in it, or a signal.
 pub fn run(place: &Place, args: &PubArgs) -> Result<Outcome, Failure> {
     let stop = Stop::install()?;
-    let topic = open_topic(&place.open_or_create()?, args)?;
+    let topic = open_topic(&place.open_or_create_for(&args.sharing)?, args)?;
     let info = topic.info();
-    check_tag(args, &info)?;
-    let outlet = Outlet::new(args, topic.publisher()?, stop);
+    check_kept(args, &info)?;
+    let attributes = args.attributes.attributes().map_err(Failure::say)?;
+    let mut meta = Meta::new().tag(args.tag.unwrap_or(0));
+    if attributes.len_bytes() > 0 {
+        meta = meta.attributes(&attributes);
+    }
+    let outlet = Outlet {
+        publisher: topic.publisher()?,
+        meta,
+        pace: Pace::new(args.rate),
+        stop,
+    };
     if outlet.wait_subscribers(args.wait_subscribers)? {
         publish(Framer::new(args.framing(), limit(&info)), outlet)?;
     }
     Ok(Outcome::Done)
 }
 
-/// Sets only what was asked for: everything else an existing topic may have its own way.
+/// Opens the topic, or makes it; in small pages where the system gives it no huge ones.
 fn open_topic(bus: &Bus, args: &PubArgs) -> Result<Topic<[u8]>, Failure> {
+    let asked = describe(bus, args).huge_pages(args.huge);
+    match asked.open_or_create() {
+        Err(TopicError::Segment(
+            error @ (SegmentError::NoHugePages { .. } | SegmentError::Unsupported { .. }),
+        )) => {
+            complain(format_args!("note: --huge is left out: {error}"));
+            Ok(describe(bus, args).open_or_create()?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Sets only what was asked for: everything else an existing topic may have its own way.
+fn describe(bus: &Bus, args: &PubArgs) -> TopicBuilder<[u8]> {
     let mut builder = bus.topic(&args.topic);
     if let Framing::Fixed(bytes) = args.framing() {
         builder = builder.payload_fixed(bytes);
@@ -41,7 +66,16 @@ fn open_topic(bus: &Bus, args: &PubArgs) -> Result<Topic<[u8]>, Failure> {
     if let Some(time) = args.time {
         builder = builder.time(time_source(time));
     }
-    Ok(builder.open_or_create()?)
+    if let Some(bytes) = args.attributes.attributes_max {
+        builder = builder.attributes_max(bytes.into());
+    }
+    if let Some(access) = args.sharing.mode {
+        builder = builder.access(access);
+    }
+    if let Some(gid) = args.sharing.group {
+        builder = builder.group(gid);
+    }
+    builder
 }
 
 fn time_source(time: Time) -> TimeSource {
@@ -52,12 +86,15 @@ fn time_source(time: Time) -> TimeSource {
     }
 }
 
-fn check_tag(args: &PubArgs, info: &TopicInfo) -> Result<(), Failure> {
-    if args.tag.is_some() && !info.tags {
-        let words = format!("topic {} keeps no tags: leave --tag out", info.name);
-        return Err(Failure::Said(words));
-    }
-    Ok(())
+fn check_kept(args: &PubArgs, info: &TopicInfo) -> Result<(), Failure> {
+    let words = if args.tag.is_some() && !info.tags {
+        "keeps no tags: leave --tag out"
+    } else if !args.attributes.attributes.is_empty() && info.attributes_max_bytes == 0 {
+        "has no room for attributes: leave --attribute out, or make a topic with --attributes-max"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::say(format_args!("topic {} {words}", info.name)))
 }
 
 fn limit(info: &TopicInfo) -> Limit {
@@ -67,7 +104,7 @@ fn limit(info: &TopicInfo) -> Limit {
     }
 }
 
-fn publish(mut framer: Framer, mut outlet: Outlet) -> Result<(), Failure> {
+fn publish(mut framer: Framer, mut outlet: Outlet<'_>) -> Result<(), Failure> {
     let stdin = Stdin::open().map_err(|e| Failure::io("cannot read stdin", &e))?;
     loop {
         match stdin.next(&outlet.stop)? {
@@ -88,24 +125,14 @@ fn publish(mut framer: Framer, mut outlet: Outlet) -> Result<(), Failure> {
 }
 
 /// The publisher, and how it publishes.
-struct Outlet {
+struct Outlet<'a> {
     publisher: Publisher<[u8]>,
-    meta: Meta,
+    meta: Meta<'a>,
     pace: Pace,
     stop: Stop,
 }
 
-impl Outlet {
-    fn new(args: &PubArgs, publisher: Publisher<[u8]>, stop: Stop) -> Self {
-        let meta = Meta::new().tag(args.tag.unwrap_or(0));
-        Self {
-            publisher,
-            meta,
-            pace: Pace::new(args.rate),
-            stop,
-        }
-    }
-
+impl Outlet<'_> {
     /// Waits until `count` subscribers are there; false: asked to end instead.
     fn wait_subscribers(&self, count: usize) -> Result<bool, Failure> {
         while count > 0 && !self.stop.asked() {

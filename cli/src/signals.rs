@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::low_level::{emulate_default_handler, register};
 
 use crate::outcome::Failure;
 
@@ -26,9 +26,15 @@ impl Stop {
     fn catch() -> io::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // First the way out, then the flag: the way out only opens at the second signal.
-            flag::register_conditional_default(signal, Arc::clone(&asked))?;
-            flag::register(signal, Arc::clone(&asked))?;
+            let asked = Arc::clone(&asked);
+            // One handler for both, so that no signal comes between the flag and the way out.
+            let note = move || {
+                if asked.swap(true, Ordering::Relaxed) {
+                    let _ = emulate_default_handler(signal);
+                }
+            };
+            // SAFETY: async-signal-safe: swaps a flag, or ends the process as that function may.
+            unsafe { register(signal, note) }?;
         }
         Ok(Self(asked))
     }
@@ -36,6 +42,11 @@ impl Stop {
     /// Whether to end.
     pub fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that the process is about to end by itself: one more signal does not end it at once.
+    pub fn is_heeded(&self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 
     /// Sleeps until `wake`, or until asked to end; says whether it slept to the end.

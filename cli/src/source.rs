@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use ringbus::{Observer, Payload, PollError, Subscriber};
+use ringbus::{AttributesView, Observer, Payload, PollError, Subscriber};
 
 /// A message, lent for the length of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'m, T: ?Sized> {
+    /// Its topic, where messages of several are read.
+    pub topic: Option<&'m str>,
     /// Its place in the topic.
     pub sequence: u64,
     /// The publisher's tag; 0 where the topic keeps none.
@@ -18,6 +20,8 @@ pub struct View<'m, T: ?Sized> {
     pub publisher: Option<u16>,
     /// When, in nanoseconds of CLOCK_MONOTONIC, where the topic keeps it.
     pub time_ns: Option<u64>,
+    /// What the publisher said about it.
+    pub attributes: AttributesView<'m>,
     /// The content.
     pub payload: &'m T,
 }
@@ -45,16 +49,23 @@ pub trait Source<T: Payload + ?Sized> {
 
 macro_rules! view {
     ($message:expr) => {
+        view!($message, None)
+    };
+    ($message:expr, $topic:expr) => {
         View {
+            topic: $topic,
             sequence: $message.sequence(),
             tag: $message.tag(),
             flags: $message.flags(),
             publisher: $message.publisher(),
             time_ns: $message.time().map(|time| time.as_nanos()),
+            attributes: $message.attributes(),
             payload: $message.payload(),
         }
     };
 }
+
+pub(crate) use view;
 
 impl<T: Payload + ?Sized> Source<T> for Subscriber<T> {
     fn wait(&mut self, timeout: Duration) -> Result<bool, PollError> {

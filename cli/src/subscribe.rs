@@ -1,15 +1,18 @@
-//! `ringbus sub`: messages to stdout.
+//! `ringbus sub`: messages to stdout; of one topic here, of many in [`many`].
+
+mod many;
 
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use ringbus::{Bus, PollError, Topic, TopicError};
+use ringbus::{Bus, Pattern, PollError, Topic, TopicError};
 
 use crate::args::{Delivery, Format, Place, SubArgs};
 use crate::format;
 use crate::outcome::{Failure, Outcome, complain};
+use crate::output;
 use crate::signals::{LOOK_EVERY, Stop};
 use crate::source::Source;
 use crate::topics;
@@ -20,12 +23,30 @@ const BATCH: usize = 256;
 
 /// Prints messages until there were enough of them, the time is out, or a signal came.
 pub fn run(place: &Place, args: &SubArgs) -> Result<Outcome, Failure> {
+    let filter = args.filter.filter();
+    if filter.is_some() && args.delivery == Delivery::Observe {
+        return Err(Failure::say(
+            "an observer gets every message: filter with --delivery lossy or reliable",
+        ));
+    }
+    let filter = filter.unwrap_or_default();
+    // What is neither is refused where it is opened.
+    let is_pattern = Pattern::new(&args.topic).is_ok_and(|pattern| !pattern.is_name());
     let stop = Stop::install()?;
     let until = Until {
         deadline: args.timeout.map(|timeout| Instant::now() + timeout),
         stop,
     };
-    let Some(topic) = await_topic(&place.open_or_create()?, &args.topic, &until)? else {
+    let bus = place.open_or_create_for(&args.sharing)?;
+    if is_pattern {
+        return many::run(&bus, args, filter, &until);
+    }
+    if args.by_time {
+        return Err(Failure::say(
+            "--by-time: a topic has one order; it is for patterns",
+        ));
+    }
+    let Some(topic) = await_topic(&bus, &args.topic, &until)? else {
         return Ok(until.give_up(&args.topic, "it does not exist"));
     };
     let mut printer = Printer::new(args);
@@ -33,11 +54,11 @@ pub fn run(place: &Place, args: &SubArgs) -> Result<Outcome, Failure> {
         Delivery::Observe => printer.pump(topic.observer(args.from.start())?, &topic, &until),
         Delivery::Lossy => {
             let subscriber = topic.subscriber().lossy().start(args.from.start());
-            printer.pump(subscriber.join()?, &topic, &until)
+            printer.pump(subscriber.filter(filter).join()?, &topic, &until)
         }
         Delivery::Reliable => {
             let subscriber = topic.subscriber().reliable().start(args.from.start());
-            printer.pump(subscriber.join()?, &topic, &until)
+            printer.pump(subscriber.filter(filter).join()?, &topic, &until)
         }
     };
     printer.losses.sum_up();
@@ -62,6 +83,9 @@ fn await_topic(bus: &Bus, name: &str, until: &Until) -> Result<Option<Topic<[u8]
             Some(watch) => watch,
             none => none.insert(bus.watch()?),
         };
+        if output::is_closed() {
+            return Err(Failure::OutputClosed);
+        }
         watch.next(patience)?;
     }
 }
@@ -113,7 +137,7 @@ impl Printer {
     fn new(args: &SubArgs) -> Self {
         Self {
             out: BufWriter::with_capacity(64 << 10, io::stdout().lock()),
-            format: args.format,
+            format: args.format(),
             left: args.count,
             losses: Losses::new(&args.topic),
         }
@@ -135,6 +159,9 @@ impl Printer {
                 continue;
             }
             self.out.flush()?;
+            if output::is_closed() {
+                return Err(Failure::OutputClosed);
+            }
             match source.wait(patience) {
                 Ok(true) => {}
                 Ok(false) if is_deserted(topic) && self.print_some(&mut source)? == 0 => {

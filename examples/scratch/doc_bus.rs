@@ -27,6 +27,14 @@
     // Examples run side by side, in processes or in threads.
     let (process, thread) = (std::process::id(), std::thread::current().id());
     let dir = std::env::temp_dir().join(format!("ringbus-doc-{process}-{thread:?}"));
+    std::fs::create_dir(&dir).expect("a directory of its own");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Some examples share a bus with other users.
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&dir, mode).expect("its own");
+    }
     let bus = ringbus::Bus::builder().dir(&dir).open()?;
     DocBus { bus, dir }
 }

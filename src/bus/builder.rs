@@ -1,5 +1,7 @@
 //! Creating and opening topics.
 
+mod placement;
+
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use super::{
@@ -11,12 +13,13 @@ use super::{
     topic_shared::TopicShared,
 };
 use crate::{
-    registry::TopicName,
+    registry::{Access, AccessOptions, TopicName},
     ring::{
         header::{NAME_MAX, RingDescription},
         layout::{Geometry, PublisherMode, Shape, TimeSource},
     },
-    segment::{Access, Draft, PublishDraftError, random_id, remove},
+    segment::{Draft, Placement, PublishDraftError, random_id, remove},
+    shared::fnv1a,
 };
 
 /// What a topic is to be like; made by [`Bus::topic`].
@@ -58,22 +61,26 @@ struct Options {
     pins: Option<usize>,
     tags: Option<bool>,
     time: Option<TimeSource>,
+    attributes_max: Option<usize>,
     encoding: Option<String>,
     schema: Option<Vec<u8>>,
-    access_mode: Option<u32>,
-    group: Option<u32>,
+    access: AccessOptions,
     first_sequence: Option<u64>,
     type_name: Option<String>,
+    payload_type: Option<TypeDescription>,
     wake_fence: bool,
+    huge_pages: bool,
+    placement: Placement,
 }
 
+/// The least with which reader and writer keep out of each other's lines: `ringbus bench stream --capacity
+/// N`, 64 B, two processors of a virtual machine, million messages a second: 1024 25, 2048 24, 4096 66,
+/// 8192 67, 65536 56.
 const DEFAULT_CAPACITY: usize = 4096;
 const DEFAULT_PAYLOAD_MAX: usize = 1024;
 const DEFAULT_ALIGNMENT: usize = 8;
 const DEFAULT_MAX_PUBLISHERS: usize = 64;
 const DEFAULT_MAX_SUBSCRIBERS: usize = 128;
-/// The byte of a cursors file that is locked while its ring is being made.
-pub(super) const CREATION_BYTE: u64 = 0;
 /// How often creating gives way to others who create and remove the same topic.
 const RACES_MAX: u32 = 1000;
 
@@ -313,6 +320,28 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         self
     }
 
+    /// Makes room for so many bytes of [`Attributes`](super::Attributes) beside each payload, up to
+    /// 65,535; none by default, and then they cost nothing.
+    ///
+    /// An attribute takes up four bytes, its key and its value.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{Attributes, Meta, Patience, PublishError};
+    ///
+    /// let publisher = bus.topic("orders").attributes_max(16).create()?.publisher()?;
+    /// let venue = Attributes::new().with("venue", "XNYS")?; // 4 + 5 + 4 bytes
+    /// publisher.publish_with(Meta::new().attributes(&venue), b"buy", Patience::Forever)?;
+    /// let long = venue.with("urgent", true)?;
+    /// let refused = publisher.publish_with(Meta::new().attributes(&long), b"buy", Patience::Forever);
+    /// assert_eq!(refused, Err(PublishError::AttributesTooLong { bytes: 24, max: 16 }));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    pub fn attributes_max(mut self, bytes: usize) -> Self {
+        self.options.attributes_max = Some(bytes);
+        self
+    }
+
     /// Names the payload's encoding, such as `json` or `protobuf`; at most 255 bytes. For people
     /// and for tools that read many topics; the bus does not look into payloads.
     ///
@@ -343,19 +372,38 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         self
     }
 
-    /// Sets the permission bits of the topic's ring, such as `0o640`; those of its bus by default.
-    /// Who may read the ring may also subscribe; who may write it may publish. The umask does not
-    /// matter.
+    /// Decides who may use the topic besides this user; whoever may use its bus, by default. It can
+    /// grant no more than the bus does.
     ///
     /// ```
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
-    /// let topic = bus.topic("quotes").mode(0o640).open_or_create()?; // its group may subscribe
-    /// topic.publisher()?.publish(b"quote")?;
-    /// # assert_eq!(topic.info().published, 1);
+    /// # let dir = &bus.dir;
+    /// use ringbus::{Access, Bus, Grant};
+    ///
+    /// let bus = Bus::builder().dir(dir).name("team").mode(0o660).open()?;
+    /// let access = Access::of_group(Grant::Observe);
+    /// let topic = bus.topic("quotes").access(access).open_or_create()?;
+    /// println!("{}", topic.info().access); // group 1000 may observe
+    /// # assert!(cfg!(not(unix)) || topic.info().access.group == Grant::Observe);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    pub fn access(mut self, access: Access) -> Self {
+        self.options.access = AccessOptions::of(access);
+        self
+    }
+
+    /// The same by a mode, such as `0o640`: see [`Access::from_mode`].
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// let bus = ringbus::Bus::builder().dir(dir).name("team").mode(0o660).open()?;
+    /// let topic = bus.topic("notes").mode(0o600).create()?; // this user's own
+    /// # assert!(cfg!(not(unix)) || topic.info().access.mode() == 0o600);
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     pub fn mode(mut self, mode: u32) -> Self {
-        self.options.access_mode = Some(mode);
+        self.options.access.mode = Some(mode);
         self
     }
 
@@ -365,14 +413,16 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     ///
     /// ```
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
     /// # use std::os::unix::fs::MetadataExt;
     /// # let traders = bus.path().metadata().expect("a directory").gid();
+    /// let bus = ringbus::Bus::builder().dir(dir).name("team").mode(0o660).open()?;
     /// let topic = bus.topic("quotes").mode(0o640).group(traders).open_or_create()?;
     /// assert!(topic.observer(ringbus::Start::Latest).is_ok());
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     pub fn group(mut self, gid: u32) -> Self {
-        self.options.group = Some(gid);
+        self.options.access.gid = Some(gid);
         self
     }
 
@@ -404,6 +454,34 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     /// ```
     pub fn type_name(mut self, name: &str) -> Self {
         self.options.type_name = Some(name.to_owned());
+        self
+    }
+
+    /// Sets the type of the payload where it is known at run time only, as to bindings of other
+    /// languages: what [`typed`](Self::typed) takes from a Rust type. Its name is that of the type
+    /// in every program, `[Name]` for messages of several values; without a name it means nothing.
+    ///
+    /// A topic whose [`payload_fixed`](Self::payload_fixed) is the size of the type carries one value
+    /// in each message, any other as many as fit. That any bytes are a value is for the caller to
+    /// know.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::TypeDescription;
+    ///
+    /// let float = TypeDescription {
+    ///     name: Some("f64".to_owned()),
+    ///     size_bytes: 8,
+    ///     alignment_bytes: 8,
+    /// };
+    /// let topic = bus.topic("load").payload_type(float).payload_fixed(8).create()?;
+    /// let mut typed = bus.topic("load").typed::<f64>().open()?.subscriber().join()?;
+    /// topic.publisher()?.publish(&0.5f64.to_ne_bytes())?;
+    /// assert_eq!(*typed.poll()?.expect("a message"), 0.5);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    pub fn payload_type(mut self, description: TypeDescription) -> Self {
+        self.options.payload_type = Some(description);
         self
     }
 
@@ -499,13 +577,23 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     /// where the file system is too full. Nothing was made then.
     pub fn create(self) -> Result<Topic<T>, TopicError> {
         let name = TopicName::new(&self.name)?;
-        match find(&self.bus, &name)? {
-            Found::Ring(_) => Err(TopicError::Exists { topic: self.name }),
-            Found::Nothing { free_id } => match self.create_at(&name, free_id)? {
-                true => self.open(),
-                false => Err(TopicError::Exists { topic: self.name }),
-            },
+        for _ in 0..RACES_MAX {
+            let made = match find(&self.bus, &name)? {
+                Found::Nothing { free_id } => self.create_at(&name, free_id)?,
+                Found::Ring(_) => None,
+            };
+            let Some(incarnation) = made else {
+                return Err(TopicError::Exists { topic: self.name });
+            };
+            match find(&self.bus, &name)? {
+                Found::Ring(found) if found.ring.description().incarnation == incarnation => {
+                    return self.check_and_wrap(name, found);
+                }
+                // Removed as soon as it was there, and perhaps made again by somebody else.
+                _ => {}
+            }
         }
+        Err(TopicError::NotFound { topic: self.name })
     }
 
     /// Opens the topic, or creates it if it does not exist. Of several processes that do so at the
@@ -534,18 +622,21 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         Err(TopicError::NotFound { topic: self.name })
     }
 
-    /// `false` if somebody else was first.
-    fn create_at(&self, name: &TopicName, id: u64) -> Result<bool, TopicError> {
+    /// Makes the topic, and returns its incarnation; `None` if somebody else was first.
+    fn create_at(&self, name: &TopicName, id: u64) -> Result<Option<u64>, TopicError> {
         let description = self.describe(name)?;
         // Options that contradict each other, before anything is there.
         self.check(&description, self.options.schema.as_deref().unwrap_or(&[]))?;
         let geometry = description.geometry;
         let directory = self.bus.directory();
-        let inherited = self.bus.access();
-        let access = Access {
-            mode: self.options.access_mode.unwrap_or(inherited.mode),
-            group: self.options.group.or(inherited.group),
-        };
+        let access = self.options.access.resolve(self.bus.topics_access())?;
+        if !access.is_within(self.bus.access()) {
+            return Err(TopicError::Closed {
+                topic: self.name.clone(),
+                asked: access,
+                bus: self.bus.access(),
+            });
+        }
 
         let topics = directory.topics();
         let draft = Draft::new(
@@ -556,26 +647,25 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         )?;
         draft.write_at(0, &description.to_cursors_page())?;
         let cursors_path = directory.cursors(id, description.incarnation);
-        // Held until the ring is there: cursors without a ring and without the lock are garbage.
-        draft.try_lock(CREATION_BYTE)?;
 
         let schema = self.options.schema.as_deref().unwrap_or(&[]);
         let reserved = 0..geometry.reserved_at_creation();
         let reserved = std::slice::from_ref(&reserved);
-        let ring = Draft::new(&topics, geometry.ring_bytes, reserved, access)?;
+        let ring = Draft::new(&topics, geometry.ring_bytes, reserved, access.ring())?;
         fill_ring(&ring, &description, schema)?;
 
+        // They count as being made until the ring is there, and needs them.
         let _cursors = match draft.publish(&cursors_path) {
             Ok(segment) => segment,
-            Err(PublishDraftError::Exists { .. }) => return Ok(false),
+            Err(PublishDraftError::Exists { .. }) => return Ok(None),
             Err(PublishDraftError::Segment(error)) => return Err(error.into()),
         };
         match ring.publish(&directory.ring(id)) {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Some(description.incarnation)),
             Err(error) => {
                 let _ = remove(&cursors_path);
                 match error {
-                    PublishDraftError::Exists { .. } => Ok(false),
+                    PublishDraftError::Exists { .. } => Ok(None),
                     PublishDraftError::Segment(error) => Err(error.into()),
                 }
             }
@@ -584,9 +674,11 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
 
     fn describe(&self, name: &TopicName) -> Result<RingDescription, TopicError> {
         let options = &self.options;
-        let type_name = self.stored_type_name();
+        let stored = self.stored_type();
+        let type_name = stored.as_ref().and_then(|stored| stored.name.clone());
         let encoding = options.encoding.clone().unwrap_or_default();
-        let schema_bytes = options.schema.as_ref().map_or(0, Vec::len);
+        let schema = options.schema.as_deref().unwrap_or(&[]);
+        let schema_bytes = schema.len();
         check_len("encoding name", encoding.len(), NAME_MAX)?;
         check_len(
             "type name",
@@ -601,22 +693,19 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
             TimeSource::Tsc => measure_tsc_hz().ok_or(TopicError::NoTsc)?,
             TimeSource::None | TimeSource::Clock => 0,
         };
-        let is_typed = type_name.is_some();
         Ok(RingDescription {
             geometry: Geometry::new(self.shape(time, schema_bytes as u32))?,
             incarnation: random_id(),
             bus_id: self.bus.id(),
             name: name.to_string(),
             type_name,
-            type_size: if is_typed { T::UNIT_BYTES as u64 } else { 0 },
-            type_align: if is_typed {
-                T::ALIGNMENT_BYTES as u64
-            } else {
-                0
-            },
+            type_size: stored.as_ref().map_or(0, |stored| stored.size_bytes),
+            type_align: stored.as_ref().map_or(0, |stored| stored.alignment_bytes),
             encoding,
             tsc_hz,
             wake_fence: options.wake_fence,
+            huge_pages: options.huge_pages,
+            schema_sum: fnv1a(schema),
         })
     }
 
@@ -628,10 +717,11 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
             options.payload_fixed
         };
         let payload_max = fixed.or(options.payload_max).unwrap_or(DEFAULT_PAYLOAD_MAX);
-        let alignment = options
-            .alignment
-            .unwrap_or(DEFAULT_ALIGNMENT)
-            .max(T::ALIGNMENT_BYTES);
+        let alignment = options.alignment.unwrap_or(DEFAULT_ALIGNMENT).max(
+            self.stored_type().map_or(1, |stored| {
+                usize::try_from(stored.alignment_bytes).unwrap_or(usize::MAX)
+            }),
+        );
         let is_shared = options.mode == Some(PublisherMode::Shared);
         let max_publishers = options.max_publishers.unwrap_or(DEFAULT_MAX_PUBLISHERS);
         let mut shape = Shape {
@@ -642,6 +732,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
             alignment_bytes: saturate(alignment),
             tags: options.tags.unwrap_or(true),
             time,
+            attributes_max_bytes: saturate(options.attributes_max.unwrap_or(0)),
             max_publishers: if is_shared {
                 saturate(max_publishers)
             } else {
@@ -662,9 +753,23 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         shape
     }
 
-    fn stored_type_name(&self) -> Option<String> {
-        let name = T::type_name()?;
-        Some(self.options.type_name.clone().unwrap_or(name))
+    /// The type that the topic is to carry; `None`: untyped bytes.
+    fn stored_type(&self) -> Option<TypeDescription> {
+        let options = &self.options;
+        let described = options.payload_type.clone();
+        let mut stored = described
+            .filter(|described| described.name.is_some())
+            .or_else(|| {
+                Some(TypeDescription {
+                    name: Some(T::type_name()?),
+                    size_bytes: T::UNIT_BYTES as u64,
+                    alignment_bytes: T::ALIGNMENT_BYTES as u64,
+                })
+            })?;
+        if options.type_name.is_some() {
+            stored.name.clone_from(&options.type_name);
+        }
+        Some(stored)
     }
 
     fn check_and_wrap(self, name: TopicName, found: FoundRing) -> Result<Topic<T>, TopicError> {
@@ -677,14 +782,22 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         let FoundRing {
             ring, schema, path, ..
         } = found;
-        Ok(Topic::new(TopicShared::new(
-            self.bus,
-            name,
-            ring,
-            schema,
-            path,
-            cursors_path,
-        )))
+        let (asked, placement) = (self.options.access, self.options.placement);
+        let bus = self.bus.clone();
+        let topic = TopicShared::new(bus, name, ring, schema, path, cursors_path);
+        let topic = topic.placed(placement)?;
+        if asked.is_any()
+            && let Some(found) = topic.access()
+            && !asked.agree(found)?
+        {
+            return Err(TopicError::Mismatch {
+                topic: self.name,
+                what: "access",
+                asked: asked.resolve(found)?.to_string(),
+                found: found.to_string(),
+            });
+        }
+        Ok(Topic::new(topic))
     }
 
     /// Compares what was asked for explicitly with what the topic is.
@@ -721,6 +834,11 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         self.agree("tags", options.tags, shape.tags)?;
         self.agree("time source", options.time, shape.time)?;
         self.agree(
+            "attributes_max",
+            as_u64(options.attributes_max),
+            shape.attributes_max_bytes.into(),
+        )?;
+        self.agree(
             "encoding",
             options.encoding.as_deref(),
             found.encoding.as_str(),
@@ -739,13 +857,8 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
 
     /// A typed topic carries its type only; every topic can be opened untyped.
     fn check_type(&self, found: &RingDescription) -> Result<(), TopicError> {
-        let Some(name) = self.stored_type_name() else {
+        let Some(asked) = self.stored_type() else {
             return Ok(());
-        };
-        let asked = TypeDescription {
-            name: Some(name),
-            size_bytes: T::UNIT_BYTES as u64,
-            alignment_bytes: T::ALIGNMENT_BYTES as u64,
         };
         let shape = found.geometry.shape;
         let found = TypeDescription {
@@ -753,7 +866,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
             size_bytes: found.type_size,
             alignment_bytes: found.type_align,
         };
-        match asked == found && self.fits(&shape) {
+        match asked == found && self.fits(&asked, &shape) {
             true => Ok(()),
             false => Err(TopicError::Type {
                 topic: self.name.clone(),
@@ -763,12 +876,13 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
         }
     }
 
-    /// Whether every payload of such a topic is well placed and well sized for a `T`.
-    fn fits(&self, shape: &Shape) -> bool {
-        let size = shape.payload_max_bytes as usize;
-        shape.alignment_bytes as usize >= T::ALIGNMENT_BYTES
-            && (!T::FIXED || (shape.fixed && size == T::UNIT_BYTES))
-            && (!shape.fixed || size.is_multiple_of(T::UNIT_BYTES.max(1)))
+    /// Whether every payload of such a topic is well placed and well sized for the type.
+    fn fits(&self, stored: &TypeDescription, shape: &Shape) -> bool {
+        let size = shape.payload_max_bytes;
+        let is_one = T::FIXED || as_u64(self.options.payload_fixed) == Some(stored.size_bytes);
+        u64::from(shape.alignment_bytes) >= stored.alignment_bytes
+            && (!is_one || (shape.fixed && size == stored.size_bytes))
+            && (!shape.fixed || size.is_multiple_of(stored.size_bytes.max(1)))
     }
 
     fn agree<V: PartialEq + fmt::Display>(

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::ring::layout::TimeSource;
 
-/// A moment on `CLOCK_MONOTONIC`: nanoseconds since the host started, the same for all processes of
-/// a time namespace, never set back.
+/// A moment on this process's `CLOCK_MONOTONIC`: nanoseconds since the host started, never set back.
+///
+/// Processes of another time namespace count from another start. The times of messages are kept by
+/// the host's own count, so that each process reads them as its own clock would have told them.
 ///
 /// ```
 /// use ringbus::Timestamp;
@@ -77,11 +79,28 @@ pub(super) struct Clock {
     source: TimeSource,
     /// Ticks a second; 0 unless the source is `Tsc`.
     tsc_hz: u64,
+    /// How far this process's clock is ahead of the host's; 0 unless the source is `Clock`.
+    ahead_ns: i64,
 }
 
 impl Clock {
+    /// That of topics without times.
+    pub(super) const NONE: Self = Self {
+        source: TimeSource::None,
+        tsc_hz: 0,
+        ahead_ns: 0,
+    };
+
     pub(super) fn new(source: TimeSource, tsc_hz: u64) -> Self {
-        Self { source, tsc_hz }
+        let ahead_ns = match source {
+            TimeSource::Clock => time_namespace::ahead_ns(),
+            TimeSource::None | TimeSource::Tsc => 0,
+        };
+        Self {
+            source,
+            tsc_hz,
+            ahead_ns,
+        }
     }
 
     /// The time to store with a message that is published now.
@@ -89,8 +108,17 @@ impl Clock {
     pub(super) fn stamp(self) -> u64 {
         match self.source {
             TimeSource::None => 0,
-            TimeSource::Clock => monotonic_ns(),
+            TimeSource::Clock => monotonic_ns().saturating_add_signed(-self.ahead_ns),
             TimeSource::Tsc => tsc::ticks(),
+        }
+    }
+
+    /// What a stored time means, where that is no more than a stored number of nanoseconds, else 0.
+    #[inline(always)]
+    pub(super) fn read_ns(self, stored: u64) -> u64 {
+        match self.source {
+            TimeSource::Clock => stored.saturating_add_signed(self.ahead_ns),
+            TimeSource::None | TimeSource::Tsc => 0,
         }
     }
 
@@ -101,7 +129,7 @@ impl Clock {
     pub(super) fn read(self, stored: u64) -> Option<Timestamp> {
         match self.source {
             TimeSource::None => None,
-            TimeSource::Clock => Some(Timestamp(stored)),
+            TimeSource::Clock => Some(Timestamp(stored.saturating_add_signed(self.ahead_ns))),
             TimeSource::Tsc => {
                 let (now_ns, now_ticks) = both_clocks();
                 let age_ticks = now_ticks.saturating_sub(stored);
@@ -159,6 +187,54 @@ fn monotonic_ns() -> u64 {
 fn monotonic_ns() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |now| now.as_nanos() as u64)
+}
+
+#[cfg(target_os = "linux")]
+mod time_namespace {
+    use std::fs;
+
+    /// How far `CLOCK_MONOTONIC` of this process's time namespace is ahead of the host's; 0 where
+    /// the kernel knows no such namespaces, or there is no /proc to ask.
+    pub(super) fn ahead_ns() -> i64 {
+        let own = fs::read_link("/proc/self/ns/time").ok();
+        // What follows tells of the namespace of children: after unshare(2) not yet this process's.
+        if own.is_none() || own != fs::read_link("/proc/self/ns/time_for_children").ok() {
+            return 0;
+        }
+        let offsets = fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+        parse(&offsets).unwrap_or(0)
+    }
+
+    /// From lines such as `monotonic   -86400   500000000`: seconds, and nanoseconds on top.
+    pub(super) fn parse(offsets: &str) -> Option<i64> {
+        let is_ours = |line: &&str| line.split_whitespace().next() == Some("monotonic");
+        let mut numbers = offsets.lines().find(is_ours)?.split_whitespace().skip(1);
+        let mut next = || numbers.next()?.parse::<i64>().ok();
+        next()?.checked_mul(1_000_000_000)?.checked_add(next()?)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod time_namespace {
+    pub(super) fn ahead_ns() -> i64 {
+        0
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::time_namespace::parse;
+
+    #[test]
+    fn offsets_of_time_namespaces_are_read() {
+        let ahead = |seconds: &str| parse(&format!("monotonic  {seconds}\nboottime  1  2\n"));
+        assert_eq!(ahead("86400         0"), Some(86_400_000_000_000));
+        assert_eq!(ahead("-2   500000000"), Some(-1_500_000_000));
+        assert_eq!(ahead("0         0"), Some(0));
+        assert_eq!(parse("boottime 1 0"), None);
+        assert_eq!(ahead("much 0"), None);
+        assert_eq!(ahead("9223372036854775807 0"), None);
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

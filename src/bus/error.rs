@@ -2,8 +2,9 @@
 
 use std::{fmt, path::PathBuf};
 
+use super::AttributeError;
 use crate::{
-    registry::{DirectoryError, NameError, RegistryError},
+    registry::{Access, AccessError, DirectoryError, NameError, PatternError, RegistryError},
     ring::{header::HeaderError, layout::ShapeError},
     segment::SegmentError,
 };
@@ -34,6 +35,22 @@ pub enum OpenError {
     /// The bus's name is not allowed.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// The mode is none.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The bus exists and grants less than was asked for.
+    #[error(
+        "{path}: the access of the bus is `{found}`, and `{asked}` was asked for; ask for no more, \
+         or remove the bus once nobody uses it"
+    )]
+    Closed {
+        /// The bus's directory.
+        path: PathBuf,
+        /// What was asked for.
+        asked: Access,
+        /// What the bus grants.
+        found: Access,
+    },
     /// The bus's directory could not be found, made or read.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
@@ -105,6 +122,22 @@ pub enum TopicError {
         /// The type of the topic.
         found: TypeDescription,
     },
+    /// The mode is none.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The topic was to grant more than its bus does: nobody could use it.
+    #[error(
+        "topic {topic}: `{asked}` was asked for, but the access of its bus is `{bus}`; ask for no \
+         more, or make the bus anew with a mode that grants it"
+    )]
+    Closed {
+        /// The topic.
+        topic: String,
+        /// What was asked for.
+        asked: Access,
+        /// What the bus grants.
+        bus: Access,
+    },
     /// No topic can have these properties.
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -119,7 +152,9 @@ pub enum TopicError {
         max: usize,
     },
     /// `TimeSource::Tsc` on a machine without an invariant time-stamp counter.
-    #[error("this machine has no invariant time-stamp counter; use TimeSource::Clock")]
+    #[error(
+        "this machine has no invariant time-stamp counter; take the times from the clock instead"
+    )]
     NoTsc,
     /// A file is not the segment that it should be.
     #[error("{path}: {source}")]
@@ -152,8 +187,9 @@ pub enum TopicError {
     Segment(#[from] SegmentError),
     /// The topic is in use.
     #[error(
-        "topic {topic} is in use by {publishers} publishers and {subscribers} subscribers; stop \
-         them, or remove it by force"
+        "topic {topic} is in use by {} and {}; stop them, or remove it by force",
+        Count(*publishers as u64, "publisher"),
+        Count(*subscribers as u64, "subscriber")
     )]
     InUse {
         /// The topic.
@@ -257,7 +293,9 @@ pub enum JoinError {
         topic: String,
     },
     /// The start lies in the future.
-    #[error("sequence {asked} is not published yet, the next one is {next}; start at Latest")]
+    #[error(
+        "sequence {asked} is not published yet, the next one is {next}; start at the latest instead"
+    )]
     NotYet {
         /// The sequence asked for.
         asked: u64,
@@ -269,6 +307,14 @@ pub enum JoinError {
     NoTime {
         /// The topic.
         topic: String,
+    },
+    /// A filter by something that the topic does not keep.
+    #[error("topic {topic} keeps no {what}: filter by the payload, or create the topic with them")]
+    NotKept {
+        /// The topic.
+        topic: String,
+        /// What it does not keep.
+        what: &'static str,
     },
     /// The file is not the segment that it should be.
     #[error("{path}: {source}")]
@@ -342,8 +388,16 @@ pub enum PublishError {
         /// The size of an element.
         element: usize,
     },
+    /// The attributes take up more than the topic has room for.
+    #[error("the attributes take up {bytes} bytes, the topic has room for {max}")]
+    AttributesTooLong {
+        /// Bytes that they take up.
+        bytes: usize,
+        /// The topic's `attributes_max`.
+        max: usize,
+    },
     /// A tag or flags on a topic that does not keep them.
-    #[error("the topic keeps no {what}; create it with tags")]
+    #[error("the topic keeps no {what}; create it with them")]
     NotKept {
         /// What it does not keep.
         what: &'static str,
@@ -370,8 +424,14 @@ pub enum PublishError {
     NoRuns,
     /// A spare chunk is needed because a stopped subscriber holds a message, and the file system
     /// has no room for it.
-    #[error("no space left for a spare chunk; free some of the bus's file system")]
-    NoSpace,
+    #[error(
+        "a spare chunk needs {needed_bytes} bytes, and the bus's file system has no room for them; \
+         make room there"
+    )]
+    NoSpace {
+        /// Bytes that were to be reserved.
+        needed_bytes: u64,
+    },
     /// The ring holds what no publisher writes. The topic can no longer be used.
     #[error("the ring is damaged at sequence {sequence}; remove the topic")]
     Corrupted {
@@ -393,7 +453,7 @@ pub enum PublishError {
 /// let publisher = topic.publisher()?;
 /// publisher.try_publish(b"buy")?;
 /// if let Err(PublishError::Full(culprit)) = publisher.try_publish(b"sell") {
-///     println!("{culprit}"); // subscriber 0 (pid 4711) is 1 messages behind
+///     println!("{culprit}"); // subscriber 0 (pid 4711) is 1 message behind
 ///     assert_eq!(culprit.subscriber, topic.info().subscribers[0].id);
 /// }
 /// # assert!(publisher.try_publish(b"sell").is_err());
@@ -422,7 +482,8 @@ impl fmt::Display for Culprit {
         match holds_pins {
             false => write!(
                 f,
-                "subscriber {subscriber} (pid {pid}) is {behind} messages behind"
+                "subscriber {subscriber} (pid {pid}) is {} behind",
+                Count(*behind, "message")
             ),
             true => write!(
                 f,
@@ -461,13 +522,13 @@ impl fmt::Display for Culprit {
 #[non_exhaustive]
 pub enum PollError {
     /// Publishers overtook this subscriber: it goes on with the message after the missed ones.
-    #[error("lagged: {missed} messages were overwritten before they were read")]
+    #[error("lagged: {} overwritten before being read", Count(*missed, "message"))]
     Lagged {
         /// Messages between the last one read and the next one to be read.
         missed: u64,
     },
     /// This reliable subscriber held up publishers for longer than its stall timeout.
-    #[error("evicted after its stall timeout: {missed} messages were missed")]
+    #[error("evicted after its stall timeout: {} missed", Count(*missed, "message"))]
     Evicted {
         /// Messages between the last one read and the next one to be read.
         missed: u64,
@@ -529,7 +590,37 @@ pub enum Error {
     /// A message was not received.
     #[error(transparent)]
     Poll(#[from] PollError),
+    /// A subscription to many topics has something to tell.
+    #[error(transparent)]
+    Multi(#[from] super::MultiError),
+    /// A call was not answered, or a service could not be joined.
+    #[error(transparent)]
+    Call(#[from] super::CallError),
+    /// A wait set cannot wait.
+    #[error(transparent)]
+    Wait(#[from] super::WaitError),
     /// A name is not allowed.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A pattern is not allowed.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// An attribute cannot be set.
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
+    /// A policy cannot be read.
+    #[cfg(feature = "policy")]
+    #[error(transparent)]
+    Policy(#[from] super::PolicyError),
+}
+
+/// `1 message`, `2 messages`.
+struct Count(u64, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, noun) = self;
+        let ending = if *count == 1 { "" } else { "s" };
+        write!(f, "{count} {noun}{ending}")
+    }
 }

@@ -1,19 +1,18 @@
 //! Listing, removing and cleaning up.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Bus, TopicInfo,
-    builder::CREATION_BYTE,
     error::{OpenError, TopicError},
     find::{Found, FoundRing, find},
     info, lease,
-    mapping::{MapError, RingMap},
+    mapping::{MapError, RingMap, if_readable},
     topic_shared::TopicShared,
 };
 use crate::{
-    registry::{Leftover, TopicName},
-    segment::{Rights, Segment, SegmentError, is_abandoned_draft, remove},
+    registry::{Leftover, Purpose, Registry, TopicName},
+    segment::{Rights, SegmentError, remove, remove_abandoned},
     sync::Ordering,
 };
 
@@ -78,13 +77,14 @@ impl Bus {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Directory`] where the bus's directory cannot be read.
+    /// [`OpenError::Directory`] where the bus's directory cannot be read, or where this process has
+    /// too few open files or too little address space to look at one more topic.
     pub fn topics(&self) -> Result<Vec<TopicInfo>, OpenError> {
-        let mut topics: Vec<_> = self
+        let describe = |topic: Result<Arc<TopicShared>, _>| Ok(info::describe(&*topic?));
+        let mut topics = self
             .rings()?
-            .iter()
-            .map(|topic| info::describe(topic))
-            .collect();
+            .map(describe)
+            .collect::<Result<Vec<_>, OpenError>>()?;
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
     }
@@ -171,10 +171,10 @@ impl Bus {
     pub fn gc(&self) -> Result<Collected, OpenError> {
         self.join()?;
         let mut collected = Collected::default();
-        let topics = self.rings()?;
-        for topic in &topics {
-            collected.subscribers += self.collect_subscribers(topic);
-            collected.publishers += self.collect_publishers(topic);
+        for topic in self.rings()? {
+            let topic = topic?;
+            collected.subscribers += self.collect_subscribers(&topic);
+            collected.publishers += self.collect_publishers(&topic);
         }
         collected.participants = self.inner.registry.collect();
         collected.files = self.collect_files()?;
@@ -204,20 +204,23 @@ impl Bus {
         (0..used).filter(|index| is_reaped(*index)).count()
     }
 
-    /// Removes cursors and drafts that no ring needs, unless somebody is just making one.
+    /// Removes files that nothing needs, unless somebody is just making them.
     fn collect_files(&self) -> Result<usize, OpenError> {
         let leftovers = self.directory().leftovers()?;
-        let removed = leftovers
-            .into_iter()
-            .filter(|left| is_abandoned(&left.path) && !self.is_needed(left))
-            .filter(|left| remove(&left.path).is_ok());
-        Ok(removed.count())
+        let is_removed =
+            |left: &&Leftover| remove_abandoned(&left.path, || self.is_needed(left.purpose));
+        Ok(leftovers.iter().filter(is_removed).count())
     }
 
-    /// Whether a ring needs these cursors, or may: one that cannot be read still might.
-    fn is_needed(&self, left: &Leftover) -> bool {
-        let Some((id, incarnation)) = left.cursors_of else {
-            return false;
+    /// Whether something that is there needs this file, or may: what cannot be read still might.
+    fn is_needed(&self, purpose: Purpose) -> bool {
+        let (id, incarnation) = match purpose {
+            Purpose::Draft => return false,
+            Purpose::Leases { bus_id } => {
+                let found = Registry::find_bus_id(self.path());
+                return found.is_none_or(|found| found == Some(bus_id));
+            }
+            Purpose::Cursors { id, incarnation } => (id, incarnation),
         };
         match RingMap::open(&self.directory().ring(id), Rights::ReadOnly) {
             Ok((ring, _)) => ring.description().incarnation == incarnation,
@@ -226,21 +229,28 @@ impl Bus {
         }
     }
 
-    /// All topics that can be opened.
-    fn rings(&self) -> Result<Vec<Arc<TopicShared>>, OpenError> {
+    /// All topics that can be opened, one after the other: each takes descriptors and maps only while
+    /// it is looked at.
+    fn rings(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Arc<TopicShared>, OpenError>>, OpenError> {
         let ids = self.directory().rings()?;
-        Ok(ids.into_iter().filter_map(|id| self.ring(id)).collect())
+        Ok(ids.into_iter().filter_map(|id| self.ring(id).transpose()))
     }
 
     /// The topic with this id, if it can be opened.
-    fn ring(&self, id: u64) -> Option<Arc<TopicShared>> {
+    fn ring(&self, id: u64) -> Result<Option<Arc<TopicShared>>, OpenError> {
         let path = self.directory().ring(id);
-        let (ring, schema) = RingMap::open(&path, Rights::ReadOnly).ok()?;
-        let name = TopicName::new(&ring.description().name).ok()?;
+        let Some((ring, schema)) = if_readable(RingMap::open(&path, Rights::ReadOnly))? else {
+            return Ok(None);
+        };
+        let Ok(name) = TopicName::new(&ring.description().name) else {
+            return Ok(None);
+        };
         if ring.description().bus_id != self.id() {
-            return None;
+            return Ok(None);
         }
-        Some(self.share(
+        Ok(Some(self.share(
             FoundRing {
                 id,
                 path,
@@ -248,7 +258,7 @@ impl Bus {
                 schema,
             },
             name,
-        ))
+        )))
     }
 
     fn share(&self, found: FoundRing, name: TopicName) -> Arc<TopicShared> {
@@ -268,14 +278,4 @@ impl Bus {
             cursors_path,
         ))
     }
-}
-
-/// Whether nobody is making this file, or the ring that goes with these cursors.
-fn is_abandoned(path: &Path) -> bool {
-    if let Some(is_abandoned) = is_abandoned_draft(path) {
-        return is_abandoned;
-    }
-    let file = Segment::open(path, Rights::ReadOnly).ok();
-    let segment = file.and_then(|file| file.map(crate::ring::header::HEADER_BYTES).ok());
-    segment.is_some_and(|segment| matches!(segment.is_locked(CREATION_BYTE), Ok(false)))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Bus, TypeDescription, topic_shared::TopicShared};
 use crate::{
-    registry::{OwnerId, TopicName},
+    registry::{Access, OwnerId, TopicName},
     ring::{
         cursor::Delivery,
         cursor_word::{CursorState, CursorWord},
@@ -48,6 +48,8 @@ pub struct TopicInfo {
     pub tags: bool,
     /// Whether messages carry their publish time.
     pub time: TimeSource,
+    /// Room for the attributes of each message, in bytes; 0 where none are kept.
+    pub attributes_max_bytes: usize,
     /// The type of the payload.
     pub payload_type: TypeDescription,
     /// The name of the payload's encoding; empty if none was given.
@@ -80,6 +82,10 @@ pub struct TopicInfo {
     pub evicted: u64,
     /// Bytes of memory that the topic takes.
     pub memory_bytes: u64,
+    /// The number of the user to whom the topic belongs; 0 where files have no owners.
+    pub owner: u32,
+    /// Who may use it besides its owner.
+    pub access: Access,
     /// Who publishes.
     pub publishers: Vec<PublisherInfo>,
     /// Who is registered to read; empty where this process may not read the cursors.
@@ -248,6 +254,7 @@ pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
         alignment_bytes: shape.alignment_bytes as usize,
         tags: shape.tags,
         time: shape.time,
+        attributes_max_bytes: shape.attributes_max_bytes as usize,
         payload_type: TypeDescription {
             name: type_name.clone(),
             size_bytes: *type_size,
@@ -268,6 +275,8 @@ pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
         waited: sum(|record| &record.waited),
         evicted: sum(|record| &record.evicted),
         memory_bytes: memory_bytes(topic),
+        owner: topic.ring.segment().ownership().map_or(0, |file| file.uid),
+        access: topic.access().unwrap_or_default(),
         publishers: publishers(&topic.bus, &records),
         subscribers: match ring {
             Some(_) => subscribers(topic, next),

@@ -8,9 +8,10 @@ use std::{
 };
 
 use super::{
-    Meta, Patience, Payload, Publisher, SlicePayload,
+    Attributes, Patience, Payload, Publisher, SlicePayload,
     error::{Error, PublishError},
     gatekeeper::Refusal,
+    head::Marks,
     publisher_core::{Lent, PublisherCore},
 };
 use crate::ring::layout::PublisherMode;
@@ -42,7 +43,7 @@ pub struct Loan<'p, T: ?Sized> {
     core: &'p PublisherCore,
     lent: Lent,
     len_bytes: usize,
-    meta: Meta,
+    marks: Marks,
     payload: PhantomData<&'p mut T>,
 }
 
@@ -89,7 +90,7 @@ pub struct LoanRun<'p, T: ?Sized> {
     core: &'p PublisherCore,
     lent: Vec<Lent>,
     len_bytes: usize,
-    meta: Meta,
+    marks: Marks,
     payload: PhantomData<&'p mut T>,
 }
 
@@ -260,7 +261,8 @@ where
     }
 
     /// Lends the next `count` messages of an exclusive topic, `len` elements long each. Waits while
-    /// the gate is shut.
+    /// the gate is shut. To lossy subscribers the slots are overwritten from now on: one may be
+    /// overtaken by as many messages earlier.
     ///
     /// ```
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
@@ -282,6 +284,7 @@ where
 }
 
 impl<'p, T: Payload + ?Sized> Loan<'p, T> {
+    #[inline]
     fn new(
         core: &'p PublisherCore,
         len_bytes: usize,
@@ -298,7 +301,7 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
             core,
             lent,
             len_bytes,
-            meta: Meta::new(),
+            marks: Marks::default(),
             payload: PhantomData,
         })
     }
@@ -318,7 +321,7 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     pub fn set_tag(&mut self, tag: u64) {
-        self.meta.tag = tag;
+        self.marks.tag = tag;
     }
 
     /// Sets the message's flags; none unless set. The bus gives them no meaning.
@@ -336,7 +339,34 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     pub fn set_flags(&mut self, flags: u16) {
-        self.meta.flags = flags;
+        self.marks.flags = flags;
+    }
+
+    /// Sets the message's attributes; none unless set. Earlier ones are forgotten.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{Attribute, Attributes};
+    ///
+    /// let topic = bus.topic("orders").attributes_max(64).open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let publisher = topic.publisher()?;
+    /// let mut loan = publisher.loan(3)?;
+    /// loan.copy_from_slice(b"buy");
+    /// loan.set_attributes(&Attributes::new().with("lot", 100)?)?;
+    /// loan.commit()?;
+    /// let order = subscriber.poll()?.expect("an order");
+    /// assert_eq!(order.attributes().get("lot"), Some(Attribute::Int(100)));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::NotKept`] and [`PublishError::AttributesTooLong`] where the topic has no room
+    /// for them; then nothing has changed.
+    pub fn set_attributes(&mut self, attributes: &Attributes) -> Result<(), PublishError> {
+        self.marks.attributes_len = self.core.set_attributes(self.lent, attributes)?;
+        Ok(())
     }
 
     /// Publishes the message and returns its sequence. Never waits on an exclusive topic; on a
@@ -361,7 +391,7 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
     /// [`PublishError::NotKept`] for a tag or flags on a topic without, [`PublishError::Corrupted`]
     /// and [`PublishError::Forked`]; then the message is gone.
     pub fn commit(self) -> Result<u64, PublishError> {
-        self.core.check_meta(self.meta)?;
+        self.core.check_marks(self.marks)?;
         let seq = self.commit_patiently(Patience::Forever)?;
         self.finish();
         Ok(seq)
@@ -388,10 +418,41 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
     /// [`PublishError::Full`] and those of [`commit`](Self::commit). [`Refused`] has the loan:
     /// nothing is published, and nothing is lost.
     pub fn try_commit(self) -> Result<u64, Refused<'p, T>> {
-        if let Err(error) = self.core.check_meta(self.meta) {
-            return Err(Refused { error, loan: self });
-        }
-        match self.commit_patiently(Patience::Try) {
+        self.commit_or_return(Patience::Try)
+    }
+
+    /// Publishes the message; waits for at most `timeout` while the gate of a shared topic is shut,
+    /// and then the loan comes back.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use {ringbus::PublishError, std::time::Duration};
+    ///
+    /// let topic = bus.topic("events").shared().capacity(1).open_or_create()?;
+    /// let slow = topic.subscriber().reliable().join()?;
+    /// let publisher = topic.publisher()?;
+    /// publisher.loan(8)?.commit()?;
+    /// let refused = publisher.loan(8)?.commit_timeout(Duration::from_millis(5)).unwrap_err();
+    /// assert!(matches!(refused.error, PublishError::Full(_)));
+    /// drop(slow);
+    /// assert_eq!(refused.loan.commit()?, 1);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Full`] when the time is up, and those of [`commit`](Self::commit).
+    /// [`Refused`] has the loan: nothing is published, and nothing is lost.
+    pub fn commit_timeout(self, timeout: Duration) -> Result<u64, Refused<'p, T>> {
+        self.commit_or_return(Patience::For(timeout))
+    }
+
+    fn commit_or_return(self, patience: Patience) -> Result<u64, Refused<'p, T>> {
+        let committed = self
+            .core
+            .check_marks(self.marks)
+            .and_then(|()| self.commit_patiently(patience));
+        match committed {
             Ok(seq) => {
                 self.finish();
                 Ok(seq)
@@ -400,12 +461,13 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
         }
     }
 
+    #[inline]
     fn commit_patiently(&self, patience: Patience) -> Result<u64, PublishError> {
         if self.core.is_forked() {
             return Err(PublishError::Forked);
         }
         self.core
-            .commit_patiently(self.lent, self.meta, self.len_bytes, patience)
+            .commit_patiently(self.lent, self.marks, self.len_bytes, patience)
     }
 
     /// After a commit: there is nothing to take back any more.
@@ -477,7 +539,7 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
             core,
             lent,
             len_bytes,
-            meta: Meta::new(),
+            marks: Marks::default(),
             payload: PhantomData,
         })
     }
@@ -537,7 +599,7 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     pub fn set_tag(&mut self, tag: u64) {
-        self.meta.tag = tag;
+        self.marks.tag = tag;
     }
 
     /// Publishes all messages in order and returns the sequence of the first. Never waits.
@@ -558,13 +620,14 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
     ///
     /// [`PublishError::NotKept`] for a tag on a topic without; then none is published.
     pub fn commit(self) -> Result<u64, PublishError> {
-        self.core.check_meta(self.meta)?;
+        self.core.check_marks(self.marks)?;
         if self.core.is_forked() {
             return Err(PublishError::Forked);
         }
         let first = self.core.position();
         for lent in &self.lent {
-            if let Err(Refusal::Final(error)) = self.core.commit(*lent, self.meta, self.len_bytes) {
+            if let Err(Refusal::Final(error)) = self.core.commit(*lent, self.marks, self.len_bytes)
+            {
                 return Err(error);
             }
         }

@@ -2,14 +2,15 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::error::{JoinError, TopicError};
+use super::error::{JoinError, OpenError, TopicError};
 use crate::{
+    registry::DirectoryError,
     ring::{
         format::format,
         header::{HEADER_BYTES, HeaderError, RingDescription},
         view::{CellsView, RingView},
     },
-    segment::{Draft, OpenFile, Rights, Segment, SegmentError},
+    segment::{Draft, OpenFile, Pages, Rights, Segment, SegmentError},
 };
 
 /// A mapped ring and what its header says.
@@ -41,13 +42,15 @@ impl RingMap {
         let description = RingDescription::from_page(&page, file.len())
             .map_err(|source| MapError::header(path, source))?;
         let mut schema = vec![0; description.geometry.shape.schema_bytes as usize];
-        if file.read_at(description.geometry.schema, &mut schema)? < schema.len() {
-            return Err(MapError::header(
-                path,
-                HeaderError::Field { field: "schema" },
-            ));
-        }
-        let segment = file.map(description.geometry.ring_bytes as usize)?;
+        let read = match schema.is_empty() {
+            true => 0,
+            false => file.read_at(description.geometry.schema, &mut schema)?,
+        };
+        description
+            .check_schema(&schema[..read])
+            .map_err(|source| MapError::header(path, source))?;
+        let pages = Pages::huge_if(description.huge_pages);
+        let segment = file.map_in(pages, description.geometry.ring_bytes as usize)?;
         Ok((
             Self {
                 segment,
@@ -138,7 +141,10 @@ pub(super) fn fill_ring(
     // `format` writes was reserved.
     let ring = unsafe { RingView::new(draft.base(), description.geometry) };
     format(&ring);
-    Ok(())
+    match description.huge_pages {
+        true => draft.use_huge_pages(description.geometry.reserved_at_creation()),
+        false => Ok(()),
+    }
 }
 
 fn read_page(file: &OpenFile, path: &Path) -> Result<[u8; HEADER_BYTES], MapError> {
@@ -152,6 +158,21 @@ fn read_page(file: &OpenFile, path: &Path) -> Result<[u8; HEADER_BYTES], MapErro
         ));
     }
     Ok(page)
+}
+
+/// What was opened; `None` for what is no topic, or not this process's to read.
+///
+/// # Errors
+///
+/// Where the process has too little of something to tell.
+pub(super) fn if_readable<T>(opened: Result<T, MapError>) -> Result<Option<T>, OpenError> {
+    match opened {
+        Ok(opened) => Ok(Some(opened)),
+        Err(MapError::Segment(error)) if error.is_shortage() => {
+            Err(DirectoryError::Segment(error).into())
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 impl MapError {

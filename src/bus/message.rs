@@ -97,6 +97,8 @@ pub struct Batch<'s, T: ?Sized> {
 pub struct BatchIter<'b, T: ?Sized> {
     subscriber: &'b SubscriberCore,
     run: Run,
+    /// The messages of `run`, if they are not simply those from its first on.
+    picks: Option<&'b [Sequence]>,
     payload: PhantomData<&'b T>,
 }
 
@@ -135,7 +137,7 @@ macro_rules! message_accessors {
             /// # Ok::<(), ringbus::Error>(())
             /// ```
             pub fn tag(&self) -> u64 {
-                self.head().header.tag
+                self.head().tag()
             }
 
             /// Its flags; 0 where the topic keeps none.
@@ -153,7 +155,7 @@ macro_rules! message_accessors {
             /// # Ok::<(), ringbus::Error>(())
             /// ```
             pub fn flags(&self) -> u16 {
-                self.head().header.flags
+                self.head().flags()
             }
 
             /// The number of its publisher; `None` where the topic keeps none (fixed size without
@@ -170,8 +172,7 @@ macro_rules! message_accessors {
             /// # Ok::<(), ringbus::Error>(())
             /// ```
             pub fn publisher(&self) -> Option<u16> {
-                let head = self.head();
-                (!head.is_lean).then_some(head.header.publisher)
+                self.head().publisher()
             }
 
             /// When it was published; `None` where the topic keeps no time.
@@ -188,8 +189,45 @@ macro_rules! message_accessors {
             /// # Ok::<(), ringbus::Error>(())
             /// ```
             pub fn time(&self) -> Option<$crate::bus::Timestamp> {
-                let head = self.head();
-                head.clock.read(head.header.time)
+                self.head().time()
+            }
+
+            /// What stands beside the payload, read at once: for those who want more than one of it.
+            ///
+            /// ```
+            /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+            /// # let topic = bus.topic("orders").open_or_create()?;
+            /// # let mut subscriber = topic.subscriber().join()?;
+            /// use ringbus::{Meta, Patience};
+            ///
+            /// let meta = Meta::new().tag(7).flags(0b1);
+            /// topic.publisher()?.publish_with(meta, b"buy", Patience::Forever)?;
+            /// let head = subscriber.poll()?.expect("an order").head();
+            /// assert_eq!((head.tag(), head.flags(), head.publisher()), (7, 0b1, Some(0)));
+            /// # Ok::<(), ringbus::Error>(())
+            /// ```
+            #[inline(always)]
+            pub fn head(&self) -> $crate::bus::Head {
+                self.read_head()
+            }
+
+            /// Its attributes; none where the topic keeps none.
+            ///
+            /// ```
+            /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+            /// use ringbus::{Attribute, Attributes, Meta, Patience};
+            ///
+            /// let topic = bus.topic("orders").attributes_max(64).open_or_create()?;
+            /// # let mut subscriber = topic.subscriber().join()?;
+            /// # let publisher = topic.publisher()?;
+            /// let attributes = Attributes::new().with("venue", "XNYS")?;
+            /// publisher.publish_with(Meta::new().attributes(&attributes), b"buy", Patience::Try)?;
+            /// let message = subscriber.poll()?.expect("a message");
+            /// assert_eq!(message.attributes().get("venue"), Some(Attribute::Text("XNYS")));
+            /// # Ok::<(), ringbus::Error>(())
+            /// ```
+            pub fn attributes(&self) -> $crate::bus::AttributesView<'_> {
+                $crate::bus::AttributesView::new(self.attribute_bytes())
             }
 
             /// Its payload; also what it dereferences to.
@@ -247,6 +285,12 @@ impl<'s, T: Payload + ?Sized> Message<'s, T> {
         seq: Sequence,
     ) -> Result<Self, PollError> {
         let place = subscriber.place(seq)?;
+        Self::at(subscriber, place)
+    }
+
+    /// The message at `place`, which `subscriber` has taken.
+    #[inline(always)]
+    pub(super) fn at(subscriber: &'s mut SubscriberCore, place: Place) -> Result<Self, PollError> {
         // SAFETY: the message is released by `drop`, and borrows the subscriber until then.
         let payload = unsafe { subscriber.payload(place) }?;
         Ok(Self {
@@ -258,14 +302,26 @@ impl<'s, T: Payload + ?Sized> Message<'s, T> {
 }
 
 impl<T: ?Sized> Message<'_, T> {
-    fn head(&self) -> Head {
+    #[inline(always)]
+    fn read_head(&self) -> Head {
         self.subscriber.head(self.place)
+    }
+
+    fn attribute_bytes(&self) -> &[u8] {
+        // SAFETY: the message is held until it is dropped.
+        unsafe { self.subscriber.attribute_bytes(self.place) }
     }
 }
 
 impl<T: ?Sized> MessageRef<'_, T> {
-    fn head(&self) -> Head {
+    #[inline(always)]
+    fn read_head(&self) -> Head {
         self.subscriber.head(self.place)
+    }
+
+    fn attribute_bytes(&self) -> &[u8] {
+        // SAFETY: the batch holds the message until it is dropped, and `self` borrows the batch.
+        unsafe { self.subscriber.attribute_bytes(self.place) }
     }
 }
 
@@ -273,10 +329,7 @@ impl<'s, T: Payload + ?Sized> Batch<'s, T> {
     pub(super) fn new(subscriber: &'s mut SubscriberCore, run: Option<Run>) -> Self {
         Self {
             subscriber,
-            run: run.unwrap_or(Run {
-                first: Sequence(0),
-                len: 0,
-            }),
+            run: run.unwrap_or(Run::EMPTY),
             payload: PhantomData,
         }
     }
@@ -325,8 +378,35 @@ impl<'s, T: Payload + ?Sized> Batch<'s, T> {
         BatchIter {
             subscriber: self.subscriber,
             run: self.run,
+            picks: self.subscriber.picks(),
             payload: PhantomData,
         }
+    }
+}
+
+impl Batch<'_, [u8]> {
+    /// How many messages, from the first on, [`plain`](Self::plain) can read.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn plain_len(&self) -> u32 {
+        self.subscriber.plain_len().min(self.run.len)
+    }
+
+    /// Message `index` of the first [`plain_len`](Self::plain_len), with what stands beside it, for less
+    /// than the iterator asks.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn plain(&self, index: u32) -> (MessageRef<'_, [u8]>, Head) {
+        debug_assert!(index < self.plain_len());
+        let place = Place::home(self.run.first.plus(index.into()));
+        let message = MessageRef {
+            subscriber: self.subscriber,
+            place,
+            // SAFETY: the batch holds the run until it is dropped, and the result borrows it. Whatever
+            // `index` is, a home is a block of the ring.
+            payload: unsafe { self.subscriber.payload_bytes(place) },
+        };
+        (message, self.subscriber.plain_head(place))
     }
 }
 
@@ -361,7 +441,10 @@ impl<'b, T: Payload + ?Sized> Iterator for BatchIter<'b, T> {
         if self.run.len == 0 {
             return None;
         }
-        let seq = self.run.first;
+        let seq = match &mut self.picks {
+            None => self.run.first,
+            Some(picks) => *picks.split_off_first()?,
+        };
         self.run = Run {
             first: seq.plus(1),
             len: self.run.len - 1,

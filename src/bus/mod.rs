@@ -1,8 +1,15 @@
 //! The API: buses, topics, publishers, subscribers, observers. The only place where the layers meet.
 
+mod attributes;
 mod builder;
+mod call;
+mod client;
+mod client_builder;
 mod clock;
+mod dispatched;
+mod dispatcher;
 mod error;
+mod filter;
 mod find;
 mod gatekeeper;
 mod gc;
@@ -12,47 +19,81 @@ mod lease;
 mod loan;
 mod mapping;
 mod message;
+mod multi;
+mod multi_builder;
+mod multi_error;
+mod multi_members;
+mod multi_sleeper;
 mod observer;
 mod payload;
+#[cfg(feature = "policy")]
+mod policy;
+#[cfg(feature = "async")]
+mod publish_async;
 mod publisher;
 mod publisher_core;
+mod request;
+mod selection;
+mod server;
 mod start;
+#[cfg(feature = "async")]
+mod stream;
 mod subscriber;
 mod subscriber_core;
 mod topic;
 mod topic_shared;
+mod wait_set;
 mod watch;
 
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, Weak},
 };
 
+#[cfg(feature = "policy")]
+pub use self::policy::{Policy, PolicyError};
+#[cfg(feature = "async")]
+pub use self::stream::MessageStream;
 pub use self::{
+    attributes::{Attribute, AttributeError, Attributes, AttributesView},
     builder::TopicBuilder,
+    call::{CallError, Reply},
+    client::{Call, Client},
+    client_builder::ClientBuilder,
     clock::Timestamp,
+    dispatched::{DispatchError, Dispatched, Trouble, TroubleKind},
+    dispatcher::{Dispatcher, DispatcherBuilder, Dispatching},
     error::{
         Culprit, Error, JoinError, OpenError, PollError, PublishError, TopicError, TypeDescription,
     },
+    filter::Filter,
     gc::{Collected, Remove},
+    head::Head,
     info::{PayloadKind, PublisherInfo, SubscriberInfo, TopicInfo},
     loan::{Loan, LoanRun, Refused},
     message::{Batch, BatchIter, Message, MessageRef},
+    multi::{MultiMessage, MultiSubscriber, MultiTopic},
+    multi_builder::{MultiSubscriberBuilder, Order},
+    multi_error::MultiError,
     observer::{Observer, Snapshot},
     payload::{Payload, SlicePayload},
     publisher::{Meta, Patience, Publisher},
+    request::{Deferred, Request},
+    server::{Server, ServerBuilder},
     start::Start,
     subscriber::{Subscriber, SubscriberBuilder},
     topic::Topic,
+    wait_set::{Interrupter, WaitError, WaitSet},
     watch::{TopicEvent, Watch},
 };
 use crate::{
     registry::{
-        BusDirectory, BusName, OwnerId, Participant, Registry, RegistryError, list_buses,
-        remove_bus,
+        Access, AccessOptions, BusDirectory, BusName, DirectoryError, OwnerId, Participant,
+        Registry, RegistryError, list_buses, remove_bus,
     },
-    segment::Access,
+    segment::{SegmentError, ownership},
+    wait::Ticket,
 };
 
 /// A bus: a directory of topics that processes of this host share.
@@ -79,8 +120,16 @@ pub struct Bus {
 struct BusInner {
     name: BusName,
     directory: BusDirectory,
+    /// Of its files.
     access: Access,
+    /// For those that are made through this handle.
+    topics_access: Access,
     registry: Registry,
+    /// The thread that waits for file descriptors and streams, if there are any.
+    waiter: Mutex<Weak<wait_set::Waiter>>,
+    /// The thread that waits for directories to change, if there is any.
+    #[cfg(target_os = "linux")]
+    lookout: Mutex<Weak<wait_set::Lookout>>,
 }
 
 /// A process that takes part in a bus, as [`Bus::participants`] found it.
@@ -111,10 +160,12 @@ pub struct ParticipantInfo {
 /// ```
 /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
 /// # let dir = &bus.dir;
-/// let bus = ringbus::Bus::builder()
+/// use ringbus::{Access, Bus, Grant};
+///
+/// let bus = Bus::builder()
 ///     .dir(dir) // shared with other containers
 ///     .name("plant")
-///     .mode(0o640) // this user publishes, the group subscribes
+///     .access(Access::of_group(Grant::Observe)) // this user publishes, the group reads
 ///     .open()?;
 /// assert_eq!(bus.path(), dir.join("plant"));
 /// # Ok::<(), ringbus::Error>(())
@@ -124,7 +175,7 @@ pub struct ParticipantInfo {
 pub struct BusBuilder {
     dir: Option<PathBuf>,
     name: Option<String>,
-    access: Access,
+    access: AccessOptions,
     create: bool,
 }
 
@@ -167,10 +218,7 @@ impl Bus {
         BusBuilder {
             dir: None,
             name: None,
-            access: Access {
-                mode: 0o600,
-                group: None,
-            },
+            access: AccessOptions::default(),
             create: true,
         }
     }
@@ -214,6 +262,18 @@ impl Bus {
     /// ```
     pub fn id(&self) -> u64 {
         self.inner.registry.bus_id()
+    }
+
+    /// Who may use the bus besides its owner, by the modes of its files when it was opened.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// println!("{}", bus.access()); // private
+    /// # assert!(cfg!(not(unix)) || bus.access().to_string() == "private");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    pub fn access(&self) -> Access {
+        self.inner.access
     }
 
     /// The processes that take part, through a publisher or subscriber, now or until they died.
@@ -265,8 +325,8 @@ impl Bus {
         &self.inner.directory
     }
 
-    fn access(&self) -> Access {
-        self.inner.access
+    fn topics_access(&self) -> Access {
+        self.inner.topics_access
     }
 
     /// Takes part in the bus, as publishers and subscribers must.
@@ -281,6 +341,19 @@ impl Bus {
 
     fn is_alive(&self, owner: OwnerId) -> bool {
         self.inner.registry.is_alive(owner)
+    }
+
+    /// Rings the bell that a peer has named.
+    fn ring_bell(&self, ticket: u32) {
+        let ticket = Ticket::from_word(ticket);
+        let bell = ticket.and_then(|ticket| self.inner.registry.bell(ticket.bell()));
+        if let (Some(bell), Some(ticket)) = (bell, ticket) {
+            bell.ring(ticket.mark());
+        }
+    }
+
+    fn pid_of(&self, owner: OwnerId) -> u32 {
+        self.inner.registry.pid_of(owner)
     }
 
     fn process_of(&self, owner: OwnerId) -> Option<Participant> {
@@ -322,27 +395,50 @@ impl BusBuilder {
         self
     }
 
-    /// Sets the permission bits of the bus's files, should it be created, and of the topics created
-    /// through this handle; `0o600` by default. The umask does not matter.
+    /// Decides who may use the bus besides this user, should it be created: nobody, by default.
+    /// Topics that are created through this handle get the same, unless their own say otherwise.
     ///
-    /// Who may read a topic's ring may subscribe to it; who may write it may publish.
+    /// On a bus that exists, no more can be had than it grants. Without this, topics get what the bus
+    /// grants. The umask does not matter.
     ///
     /// ```
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
     /// # let dir = &bus.dir;
-    /// use std::os::unix::fs::PermissionsExt;
+    /// use ringbus::{Access, Bus, Grant};
     ///
-    /// let bus = ringbus::Bus::builder().dir(dir).name("open").mode(0o640).open()?;
-    /// let mode = bus.path().metadata().expect("a directory").permissions().mode();
-    /// assert_eq!(mode & 0o777, 0o750); // the group may enter
+    /// let access = Access::of_group(Grant::Subscribe);
+    /// let bus = Bus::builder().dir(dir).name("shared").access(access).open()?;
+    /// # assert!(cfg!(not(unix)) || bus.access().group == Grant::Subscribe);
+    /// let topic = bus.topic("quotes").create()?;
+    /// # let topic = topic.info();
+    /// # assert!(cfg!(not(unix)) || topic.access.group == Grant::Subscribe);
     /// # Ok::<(), ringbus::Error>(())
     /// ```
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.access.mode = mode;
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = AccessOptions::of(access);
         self
     }
 
-    /// Gives those files to this group, by its number; the user's own group by default.
+    /// The same by a mode, such as `0o640`: see [`Access::from_mode`]. It is checked by
+    /// [`open`](Self::open).
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # let dir = &bus.dir;
+    /// use ringbus::{Bus, OpenError};
+    ///
+    /// let bus = Bus::builder().dir(dir).name("shared").mode(0o660).open()?;
+    /// # assert!(cfg!(not(unix)) || bus.access().mode() == 0o660);
+    /// let refused = Bus::builder().dir(dir).name("odd").mode(0o620).open();
+    /// assert!(matches!(refused, Err(OpenError::Access(_))));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.access.mode = Some(mode);
+        self
+    }
+
+    /// Decides whose group is meant, by its number; the user's own by default.
     ///
     /// A user can give files to a group of which it is a member.
     ///
@@ -357,7 +453,7 @@ impl BusBuilder {
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     pub fn group(mut self, gid: u32) -> Self {
-        self.access.group = Some(gid);
+        self.access.gid = Some(gid);
         self
     }
 
@@ -448,21 +544,51 @@ impl BusBuilder {
             .as_deref()
             .map_or(Ok(BusName::default()), BusName::new)?;
         let root = self.dir.as_deref();
+        let asked = self.access.resolve(Access::PRIVATE)?;
         let directory = match self.create {
-            true => BusDirectory::open_or_create(root, &name, self.access)?,
+            true => BusDirectory::open_or_create(root, &name, asked)?,
             false => BusDirectory::open(root, &name)?,
         };
-        let registry = Registry::open_or_create(directory.path(), self.access)?;
-        let access = self.access;
+        let registry = match self.create {
+            true => Registry::open_or_create(directory.path(), asked)?,
+            false => Registry::open(directory.path()).map_err(|e| no_bus(&directory, e))?,
+        };
+        let found = access_of(&directory, &registry).unwrap_or(asked);
+        if self.access.mode.is_some() && !asked.is_within(found) {
+            let path = directory.path().to_owned();
+            return Err(OpenError::Closed { path, asked, found });
+        }
+        let (access, topics_access) = (found, self.access.resolve(found)?);
         Ok(Bus {
             inner: Arc::new(BusInner {
                 name,
                 directory,
                 access,
+                topics_access,
                 registry,
+                waiter: Mutex::default(),
+                #[cfg(target_os = "linux")]
+                lookout: Mutex::default(),
             }),
         })
     }
+}
+
+/// Without its registry, a directory is no bus, or none yet.
+fn no_bus(directory: &BusDirectory, error: RegistryError) -> OpenError {
+    match error {
+        RegistryError::Segment(SegmentError::NotFound { .. }) => {
+            let path = directory.path().to_owned();
+            DirectoryError::NoBus { path }.into()
+        }
+        error => error.into(),
+    }
+}
+
+/// What the files of a bus grant; `None` where files have no modes.
+fn access_of(directory: &BusDirectory, registry: &Registry) -> Option<Access> {
+    let topics = ownership(&directory.topics()).ok()??;
+    Some(Access::of_files(topics, registry.ownership()))
 }
 
 impl fmt::Debug for Bus {

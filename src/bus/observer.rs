@@ -75,6 +75,7 @@ pub struct Observer<T: ?Sized> {
 pub struct Snapshot<'o, T: ?Sized> {
     place: Place,
     payload: &'o T,
+    attributes: &'o [u8],
     head: Head,
 }
 
@@ -132,7 +133,7 @@ impl<T: Payload + ?Sized> Observer<T> {
     pub fn poll(&mut self) -> Result<Option<Snapshot<'_, T>>, PollError> {
         let copied = self.copy_next();
         if let Err(PollError::Lagged { missed }) = copied {
-            self.lagged += missed;
+            self.lagged = self.lagged.saturating_add(missed);
         }
         copied?.map(|copied| self.snapshot(copied)).transpose()
     }
@@ -170,6 +171,59 @@ impl<T: Payload + ?Sized> Observer<T> {
             }
         }
         Ok(None)
+    }
+
+    /// A copy of the newest message, whether or not it was read before; `None` where nothing was ever
+    /// published. What [`poll`](Self::poll) reads next does not change.
+    ///
+    /// So a topic is a blackboard: its current value is there for everybody at any time, whole, also
+    /// for those who come late, and takes no place among subscribers.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use ringbus::Start;
+    /// let topic = bus.topic("pose").capacity(4).open_or_create()?;
+    /// let mut early = topic.observer(Start::Latest)?;
+    /// assert!(early.current()?.is_none());
+    /// topic.publisher()?.publish_batch([&b"here"[..], b"there"])?;
+    /// let mut late = topic.observer(Start::Latest)?;
+    /// for _ in 0..2 {
+    ///     assert_eq!(early.current()?.expect("a pose").payload(), b"there");
+    ///     assert_eq!(late.current()?.expect("a pose").payload(), b"there");
+    /// }
+    /// assert_eq!(early.poll()?.expect("the first").payload(), b"here");
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`poll`](Self::poll); [`PollError::Lagged`] only where publishers overwrote 65536 messages
+    /// in a row, each while it was copied: give the topic more capacity.
+    pub fn current(&mut self) -> Result<Option<Snapshot<'_, T>>, PollError> {
+        self.current_after(None)
+    }
+
+    /// The same, but only if it is newer than message `sequence`: a look at two words if not.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// # use ringbus::Start;
+    /// let topic = bus.topic("pose").open_or_create()?;
+    /// let mut observer = topic.observer(Start::Latest)?;
+    /// let publisher = topic.publisher()?;
+    /// let sequence = publisher.publish(b"here")?;
+    /// assert!(observer.changed_since(sequence)?.is_none());
+    /// publisher.publish(b"there")?;
+    /// let pose = observer.changed_since(sequence)?.expect("another pose");
+    /// assert_eq!((pose.sequence(), pose.payload()), (1, &b"there"[..]));
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`current`](Self::current).
+    pub fn changed_since(&mut self, sequence: u64) -> Result<Option<Snapshot<'_, T>>, PollError> {
+        self.current_after(Some(Sequence(sequence)))
     }
 
     /// Waits until there is something to poll; `false` after `timeout`. Looks again and again with
@@ -270,6 +324,42 @@ impl<T: Payload + ?Sized> Observer<T> {
 }
 
 impl<T: Payload + ?Sized> Observer<T> {
+    fn current_after(
+        &mut self,
+        known: Option<Sequence>,
+    ) -> Result<Option<Snapshot<'_, T>>, PollError> {
+        if self.generation != generation() {
+            return Err(PollError::Forked);
+        }
+        let next = self.cursor.next();
+        let copied = self.copy_newest(known);
+        self.cursor.seek(next);
+        copied?.map(|copied| self.snapshot(copied)).transpose()
+    }
+
+    /// A copy of the newest message, if it is newer than `known`. Leaves the cursor wherever it was found.
+    fn copy_newest(
+        &mut self,
+        known: Option<Sequence>,
+    ) -> Result<Option<(Sequence, BlockHeader)>, PollError> {
+        let mut overwritten = 0;
+        while overwritten < NEWEST_ROUNDS_MAX {
+            let newest = find_tail(&self.ring).minus(1);
+            if known.is_some_and(|known| newest <= known) {
+                return Ok(None);
+            }
+            self.cursor.seek(newest);
+            match self.copy_next() {
+                // Overwritten while it was copied: there is a newer one.
+                Err(PollError::Lagged { .. }) => overwritten += 1,
+                copied => return copied,
+            }
+        }
+        Err(PollError::Lagged {
+            missed: overwritten.into(),
+        })
+    }
+
     fn copy_next(&mut self) -> Result<Option<(Sequence, BlockHeader)>, PollError> {
         if self.generation != generation() {
             return Err(PollError::Forked);
@@ -295,14 +385,19 @@ impl<T: Payload + ?Sized> Observer<T> {
         Ok(Snapshot {
             place: Place::home(seq),
             payload: payload.ok_or(PollError::Corrupted { sequence: seq.0 })?,
+            attributes: self.buffer.attributes(),
             head,
         })
     }
 }
 
 impl<T: ?Sized> Snapshot<'_, T> {
-    fn head(&self) -> Head {
+    fn read_head(&self) -> Head {
         self.head
+    }
+
+    fn attribute_bytes(&self) -> &[u8] {
+        self.attributes
     }
 }
 

@@ -7,18 +7,18 @@ use std::{
 };
 
 use super::{
-    Payload,
+    Attributes, Payload,
     error::{JoinError, PublishError},
     publisher_core::PublisherCore,
 };
 
-/// What stands beside a payload and is chosen by its publisher: a tag and flags.
+/// What stands beside a payload and is chosen by its publisher: a tag, flags and attributes.
 ///
 /// ```
 /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
 /// use ringbus::{Meta, Patience};
 ///
-/// const ORDERS: Meta = Meta::new().tag(7).flags(0b1);
+/// const ORDERS: Meta<'_> = Meta::new().tag(7).flags(0b1);
 ///
 /// let topic = bus.topic("orders").open_or_create()?;
 /// let mut subscriber = topic.subscriber().join()?;
@@ -27,10 +27,11 @@ use super::{
 /// assert_eq!((message.tag(), message.flags()), (7, 0b1));
 /// # Ok::<(), ringbus::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Meta {
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Meta<'a> {
     pub(super) tag: u64,
     pub(super) flags: u16,
+    pub(super) attributes: Option<&'a Attributes>,
 }
 
 /// How long a publish waits while the gate is shut.
@@ -82,8 +83,8 @@ pub struct Publisher<T: ?Sized> {
     payload: PhantomData<fn(&T)>,
 }
 
-impl Meta {
-    /// Tag 0 and no flags: what [`Publisher::publish`] sends.
+impl<'a> Meta<'a> {
+    /// Tag 0, no flags and no attributes: what [`Publisher::publish`] sends.
     ///
     /// ```
     /// use ringbus::Meta;
@@ -92,7 +93,11 @@ impl Meta {
     /// assert_eq!(Meta::new(), Meta::new().tag(0).flags(0));
     /// ```
     pub const fn new() -> Self {
-        Self { tag: 0, flags: 0 }
+        Self {
+            tag: 0,
+            flags: 0,
+            attributes: None,
+        }
     }
 
     /// With this tag: a filter key, a type, an instrument; the bus gives it no meaning.
@@ -127,6 +132,29 @@ impl Meta {
     /// ```
     pub const fn flags(self, flags: u16) -> Self {
         Self { flags, ..self }
+    }
+
+    /// With these attributes, on a topic that [has room](super::TopicBuilder::attributes_max) for
+    /// them.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{Attributes, Meta, Patience};
+    ///
+    /// let topic = bus.topic("orders").attributes_max(64).open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let attributes = Attributes::new().with("venue", "XNYS")?;
+    /// let meta = Meta::new().tag(7).attributes(&attributes);
+    /// topic.publisher()?.publish_with(meta, b"buy", Patience::Forever)?;
+    /// let order = subscriber.poll()?.expect("an order");
+    /// assert_eq!(order.attributes().to_owned(), attributes);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    pub const fn attributes(self, attributes: &'a Attributes) -> Self {
+        Self {
+            attributes: Some(attributes),
+            ..self
+        }
     }
 }
 
@@ -166,6 +194,11 @@ impl<T: Payload + ?Sized> Publisher<T> {
     }
 
     /// Publishes a message unless the gate is shut, and returns its sequence. Never waits.
+    ///
+    /// On Linux this may be called in a signal handler, through a publisher that nothing but the
+    /// handler uses: it takes no lock and allocates nothing, whatever it answers. Like any system call
+    /// it may change `errno`. No other method of a publisher promises as much, and with the portable
+    /// backend this one does not either.
     ///
     /// ```
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
@@ -240,7 +273,7 @@ impl<T: Payload + ?Sized> Publisher<T> {
     #[inline]
     pub fn publish_with(
         &self,
-        meta: Meta,
+        meta: Meta<'_>,
         payload: &T,
         patience: Patience,
     ) -> Result<u64, PublishError> {
@@ -274,19 +307,53 @@ impl<T: Payload + ?Sized> Publisher<T> {
     where
         T: 'a,
     {
+        let messages = payloads.into_iter().map(|payload| (Meta::new(), payload));
+        self.publish_batch_with(messages, Patience::Forever)
+    }
+
+    /// Publishes several messages in order, each with a tag and flags, and returns how many; looks
+    /// for sleeping subscribers once. For each it waits as long as `patience` says.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// use ringbus::{Meta, Patience};
+    ///
+    /// let topic = bus.topic("orders").open_or_create()?;
+    /// let mut subscriber = topic.subscriber().join()?;
+    /// let orders = [(Meta::new().tag(1), &b"buy"[..]), (Meta::new().tag(2), b"sell")];
+    /// assert_eq!(topic.publisher()?.publish_batch_with(orders, Patience::Try)?, 2);
+    /// let tags: Vec<_> = subscriber.poll_batch(8)?.iter().map(|order| order.tag()).collect();
+    /// assert_eq!(tags, [1, 2]);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`publish_with`](Self::publish_with), for the first message that failed: those
+    /// before it were published, and [`published`](Self::published) tells how many.
+    pub fn publish_batch_with<'a>(
+        &self,
+        messages: impl IntoIterator<Item = (Meta<'a>, &'a T)>,
+        patience: Patience,
+    ) -> Result<usize, PublishError>
+    where
+        T: 'a,
+    {
         if self.core.is_forked() {
             return Err(PublishError::Forked);
         }
         let mut count = 0;
-        for payload in payloads {
-            if self.core.publish_quietly(payload.bytes()).is_none() {
+        let _bell = RingAtTheEnd(&self.core);
+        let ring = *self.core.ring();
+        for (meta, payload) in messages {
+            let published = self.core.publish_quietly(&ring, meta, payload.bytes());
+            if published.is_none() {
                 // Whoever holds up this publisher may be asleep itself.
                 self.core.ring_the_bell();
-                self.publish(payload)?;
+                self.publish_with(meta, payload, patience)?;
             }
             count += 1;
         }
-        self.core.ring_the_bell();
         Ok(count)
     }
 
@@ -354,10 +421,43 @@ impl<T: Payload + ?Sized> Publisher<T> {
     }
 }
 
+impl Publisher<[u8]> {
+    /// [`publish_with`](Self::publish_with) as far as it makes no call, for functions that need no stack
+    /// frame then. `None`: nothing was sent; publish. The second is `true` if
+    /// [`tell_subscribers`](Self::tell_subscribers) is due.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn publish_at_once(&self, meta: Meta<'_>, payload: &[u8]) -> Option<(u64, bool)> {
+        self.core.publish_plainly(meta, payload)
+    }
+
+    /// Wakes those who sleep until something is published.
+    #[doc(hidden)]
+    pub fn tell_subscribers(&self) {
+        self.core.ring_the_bell();
+    }
+}
+
+/// Wakes subscribers on drop, whether a batch comes to its end or its iterator panics.
+struct RingAtTheEnd<'p>(&'p PublisherCore);
+
+impl Drop for RingAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.ring_the_bell();
+    }
+}
+
 impl<T: ?Sized> fmt::Debug for Publisher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publisher")
             .field("id", &self.core.id())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "async")]
+impl<T: ?Sized> Publisher<T> {
+    pub(super) fn core(&self) -> &PublisherCore {
+        &self.core
     }
 }

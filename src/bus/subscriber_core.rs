@@ -7,18 +7,24 @@ use std::{
 };
 
 use super::{
-    Payload, Start,
+    Bus, Payload, Start,
     clock::Clock,
     error::{JoinError, PollError},
+    filter::{Filter, PayloadTest},
     head::Head,
     lease,
     mapping::{CursorsMap, RingMap},
+    selection::Selection,
     start::{StartError, resolve},
     topic_shared::{TopicShared, fence_side},
+    wait_set::{Membership, Source},
 };
 use crate::{
     ring::{
-        cursor::{Cursor, Delivery, Interruption, Run},
+        cursor::{Cursor, Delivery, Interruption, Next, Run},
+        layout::HeaderForm,
+        news::tell_publishers,
+        observe::CopyBuffer,
         place::Place,
         sequence::Sequence,
         tail::find_tail,
@@ -35,30 +41,34 @@ pub(super) struct Joining {
     pub(super) stall_timeout: Option<Duration>,
     pub(super) start: Start,
     pub(super) spin: Duration,
+    pub(super) filter: Filter,
+    pub(super) payload_test: Option<PayloadTest>,
 }
 
 pub(super) struct SubscriberCore {
     cursor: Cursor<'static>,
     index: u32,
     clock: Clock,
-    /// The longest run that can be taken at once.
-    run_max: u32,
     spin: Duration,
     arrivals: Event<'static>,
     departures: Event<'static>,
     /// What was wrong with a message of the last batch, to be told with the next poll.
     damage: Cell<Option<PollError>>,
+    /// For a subscriber that does not want every message.
+    selection: Option<Box<Selection>>,
     generation: u32,
+    /// What wait sets know of it.
+    membership: Arc<Membership>,
     ring: RingView<'static>,
     cells: CellsView<'static>,
     // Dropped last: the views above point into them.
-    _topic: Arc<TopicShared>,
-    _ring_map: Arc<RingMap>,
-    _cursors_map: Arc<CursorsMap>,
+    topic: Arc<TopicShared>,
+    ring_map: Arc<RingMap>,
+    cursors_map: Arc<CursorsMap>,
 }
 
 impl SubscriberCore {
-    pub(super) fn join(topic: &Arc<TopicShared>, joining: &Joining) -> Result<Self, JoinError> {
+    pub(super) fn join(topic: &Arc<TopicShared>, joining: Joining) -> Result<Self, JoinError> {
         topic.check_not_forked()?;
         let (ring_map, cursors_map) = (Arc::clone(&topic.ring), topic.cursors()?);
         // SAFETY: the views are dropped with `Self`, which holds the maps.
@@ -71,6 +81,10 @@ impl SubscriberCore {
         let start = resolve(&ring, clock, joining.start)
             .map_err(|error| error.into_join_error(&topic.name))?;
 
+        if let Some(what) = joining.filter.not_kept(&shape) {
+            let topic = topic.name.to_string();
+            return Err(JoinError::NotKept { topic, what });
+        }
         let owner = topic.bus.join()?;
         let index = lease::claim_cell(&topic.bus, &cells, owner).ok_or_else(|| {
             let max = shape.max_subscribers;
@@ -92,49 +106,156 @@ impl SubscriberCore {
         if !joining.start.is_exact() {
             cursor.pardon_start();
         }
-        let is_pinning = joining.delivery == Delivery::Lossy || is_evictable;
         let side = fence_side(&description);
-        Ok(Self {
+        let joined = Self {
             cursor,
             index,
             clock,
-            run_max: if is_pinning { shape.pins } else { u32::MAX },
             spin: joining.spin,
             arrivals: Event::new(cells.arrivals(), side),
             departures: Event::new(cells.departures(), side),
             damage: Cell::new(None),
+            selection: Selection::new(joining.filter, joining.payload_test).map(Box::new),
             generation: generation(),
+            membership: Arc::default(),
             ring,
             cells,
-            _topic: Arc::clone(topic),
-            _ring_map: ring_map,
-            _cursors_map: cursors_map,
-        })
+            topic: Arc::clone(topic),
+            ring_map,
+            cursors_map,
+        };
+        joined.note_more();
+        Ok(joined)
+    }
+
+    /// Takes the next message if it is simply that, every message being wanted, and nobody has to be
+    /// told; gives back what was taken before. Makes no call.
+    #[inline(always)]
+    pub(super) fn take_next(&mut self) -> Next {
+        if self.is_forked() || self.selection.is_some() || self.damage.get().is_some() {
+            return Next::Other;
+        }
+        let departures = &self.departures;
+        self.cursor.take_next(|| departures.is_awaited())
     }
 
     #[inline(always)]
     pub(super) fn take(&mut self, max: u32) -> Result<Option<Run>, PollError> {
+        self.take_by(|cursor| cursor.take(max))
+    }
+
+    #[inline(always)]
+    fn take_by(
+        &mut self,
+        take: impl FnOnce(&mut Cursor<'static>) -> Result<Option<Run>, Interruption>,
+    ) -> Result<Option<Run>, PollError> {
         if self.is_forked() {
             return Err(PollError::Forked);
         }
-        if let Some(damage) = self.damage.take() {
+        if let Some(damage) = self.damage.get() {
+            self.damage.set(None);
+            self.note_more();
             return Err(damage);
         }
-        self.cursor
-            .take(max.min(self.run_max))
-            .map_err(PollError::from)
+        match take(&mut self.cursor) {
+            Ok(taken) => Ok(taken),
+            Err(interruption) => Err(self.interrupted(interruption)),
+        }
+    }
+
+    #[cold]
+    fn interrupted(&self, interruption: Interruption) -> PollError {
+        self.note_more();
+        interruption.into()
     }
 
     /// Keeps what is wrong with a message for the next poll to tell.
     #[cold]
     pub(super) fn note_damage(&self, error: PollError) {
         self.damage.set(Some(error));
+        self.note_more();
+    }
+
+    /// Tells those who wait in its place whether the next poll has something to say that the ring
+    /// does not tell.
+    fn note_more(&self) {
+        if self.is_forked() {
+            return;
+        }
+        let damage = self.damage.take();
+        let has_damage = damage.is_some();
+        self.damage.set(damage);
+        let has_kept = self.selection.as_deref().is_some_and(Selection::has_kept);
+        let has_more = has_damage || has_kept || self.cursor.has_missed_start();
+        // Relaxed: for this process only, where it is called for before anybody waits.
+        let more = &self.cells.cell(self.index).more;
+        more.store(has_more.into(), Ordering::Relaxed);
+    }
+
+    /// What a wait set looks at in its place.
+    pub(super) fn source(&self) -> Source {
+        let (ring_map, cursors_map) = (&self.ring_map, &self.cursors_map);
+        Source::new(
+            &self.topic,
+            ring_map,
+            cursors_map,
+            self.index,
+            &self.membership,
+        )
+    }
+
+    /// The bus it takes part in.
+    pub(super) fn bus(&self) -> &Bus {
+        &self.topic.bus
+    }
+
+    /// Tells publishers at the gate that the cursor has moved.
+    #[inline(always)]
+    fn tell_departure(&self) {
+        self.departures.notify_and(|| self.tell_publishers());
+    }
+
+    #[cold]
+    fn tell_publishers(&self) {
+        tell_publishers(&self.ring, |bell| self.topic.bus.ring_bell(bell));
     }
 
     /// Where message `seq` of a run that was taken lies.
     #[inline(always)]
     pub(super) fn place(&self, seq: Sequence) -> Result<Place, PollError> {
         self.cursor.place(seq).map_err(PollError::from)
+    }
+
+    /// Messages that the topic has room for.
+    pub(super) fn capacity_slots(&self) -> u64 {
+        self.ring.geometry().shape.capacity_slots
+    }
+
+    /// The bytes of the payload of a message of a run that was taken.
+    ///
+    /// # Safety
+    ///
+    /// The run is not released, nor the subscriber dropped, while the reference lives.
+    #[inline(always)]
+    pub(super) unsafe fn payload_bytes<'a>(&self, place: Place) -> &'a [u8] {
+        let (start, len) = self.cursor.ring().payload_of(place);
+        // SAFETY:
+        // - the block holds `payload_max_bytes`, which bound `len`, and is mapped while the
+        //   subscriber lives, which is longer than `'a`.
+        // - no publisher writes it while the run is held (R3), which is longer than `'a`.
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), len) }
+    }
+
+    /// The attributes of a message of a run that was taken.
+    ///
+    /// # Safety
+    ///
+    /// As [`payload_bytes`](Self::payload_bytes).
+    pub(super) unsafe fn attribute_bytes<'a>(&self, place: Place) -> &'a [u8] {
+        let len = self.ring.read_header(place).attributes_len;
+        let start = self.ring.attributes(place);
+        // SAFETY: as for the payload, with the length bounded by `attributes_max_bytes`.
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), len.into()) }
     }
 
     /// The payload of a message of a run that was taken.
@@ -147,29 +268,68 @@ impl SubscriberCore {
         &self,
         place: Place,
     ) -> Result<&'a T, PollError> {
-        let len = self.ring.payload_len(place);
-        let start = self.ring.payload(place);
-        // SAFETY:
-        // - the block holds `payload_max_bytes`, which bound `payload_len`, and is mapped while the
-        //   subscriber lives, which is longer than `'a`.
-        // - no publisher writes it while the run is held (R3), which is longer than `'a`.
-        let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), len) };
+        // SAFETY: the caller's promise is the one that is needed.
+        let bytes = unsafe { self.payload_bytes(place) };
         T::from_payload(bytes).ok_or(PollError::Corrupted {
             sequence: place.sequence().0,
         })
     }
 
+    /// A copy of a message of a run that was taken.
+    pub(super) fn copy(&self, place: Place) -> CopyBuffer {
+        CopyBuffer::of(&self.ring, place, &self.ring.read_header(place))
+    }
+
     /// What stands beside the payload of a message of a run that was taken.
+    #[inline(always)]
     pub(super) fn head(&self, place: Place) -> Head {
         Head {
-            header: self.ring.read_header(place),
+            header: self.cursor.ring().read_header(place),
             clock: self.clock,
-            is_lean: self.ring.geometry().shape.is_lean(),
+            is_lean: self.cursor.ring().geometry().header_form == HeaderForm::Lean,
         }
     }
 
+    /// The same for a topic [without other fields](Self::has_plain_heads).
+    #[inline(always)]
+    pub(super) fn plain_head(&self, place: Place) -> Head {
+        let ring = self.cursor.ring();
+        Head {
+            header: ring.read_plain_header(place),
+            clock: Clock::NONE,
+            is_lean: ring.geometry().header_form == HeaderForm::Lean,
+        }
+    }
+
+    /// How many messages of the run that was selected last, from the first on, need no closer look: they
+    /// are consecutive, lie in their own slots, and have [plain heads](Self::has_plain_heads).
+    #[inline(always)]
+    pub(super) fn plain_len(&self) -> u32 {
+        match self.selection.is_none() && self.has_plain_heads() {
+            true => self.cursor.lent_home(),
+            false => 0,
+        }
+    }
+
+    /// Whether messages have no time and no attributes.
+    #[inline(always)]
+    pub(super) fn has_plain_heads(&self) -> bool {
+        self.cursor.ring().geometry().header_form != HeaderForm::Other
+    }
+
     pub(super) fn cursor(&self) -> u64 {
-        self.cursor.next().0
+        let unseen = self.selection.as_deref().and_then(Selection::next);
+        unseen.unwrap_or(self.cursor.next()).0
+    }
+
+    pub(super) fn skipped(&self) -> u64 {
+        self.selection.as_deref().map_or(0, Selection::skipped)
+    }
+
+    /// The messages of the run that was selected last; `None` if every message of a run is.
+    #[inline(always)]
+    pub(super) fn picks(&self) -> Option<&[Sequence]> {
+        self.selection.as_deref().map(Selection::picks)
     }
 
     pub(super) fn held(&self) -> u32 {
@@ -180,7 +340,7 @@ impl SubscriberCore {
         if self.is_forked() {
             return 0;
         }
-        find_tail(&self.ring).since(self.cursor.next())
+        find_tail(&self.ring).since(Sequence(self.cursor()))
     }
 
     pub(super) fn lagged(&self) -> u64 {
@@ -190,11 +350,51 @@ impl SubscriberCore {
         self.cells.cell(self.index).lagged.load(Ordering::Relaxed)
     }
 
+    /// Up to `max` messages that the subscriber wants, to be found by [`picks`](Self::picks) if it
+    /// does not want all of them.
+    #[inline(always)]
+    pub(super) fn select(&mut self, max: u32) -> Result<Option<Run>, PollError> {
+        match self.selection {
+            None => self.take(max),
+            Some(_) => self.select_by_filter(max),
+        }
+    }
+
+    /// Whether [`take_next`](Self::take_next) is worth a try.
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        self.cursor.is_plain()
+    }
+
+    /// One message where [`take_next`](Self::take_next) was tried, or not worth it.
+    #[inline(always)]
+    pub(super) fn select_otherwise(&mut self) -> Result<Option<Run>, PollError> {
+        match self.selection {
+            None => self.take_by(|cursor| cursor.take_otherwise(1)),
+            Some(_) => self.select_by_filter(1),
+        }
+    }
+
+    #[cold]
+    fn select_by_filter(&mut self, max: u32) -> Result<Option<Run>, PollError> {
+        let Some(mut selection) = self.selection.take() else {
+            return self.take(max);
+        };
+        let selected = selection.select(self, max);
+        self.selection = Some(selection);
+        self.note_more();
+        selected
+    }
+
     #[inline(always)]
     pub(super) fn release(&mut self) {
+        // The rest of the run is still to be looked at.
+        if self.selection.as_deref().is_some_and(Selection::has_left) {
+            return;
+        }
         // A message that a forked child inherited is the parent's to release.
         if !self.is_forked() && self.cursor.release() {
-            self.departures.notify();
+            self.tell_departure();
         }
     }
 
@@ -204,9 +404,20 @@ impl SubscriberCore {
         }
         let (taken, has_moved) = self.cursor.take_newest();
         if has_moved {
-            self.departures.notify();
+            self.tell_departure();
         }
-        Ok(taken?)
+        self.note_more();
+        let run = taken?;
+        let Some(mut selection) = self.selection.take() else {
+            return Ok(run);
+        };
+        let wanted = selection.restart_with(self, run);
+        self.selection = Some(selection);
+        self.note_more();
+        if !matches!(wanted, Ok(Some(_))) {
+            self.release();
+        }
+        wanted
     }
 
     pub(super) fn seek(&mut self, start: Start) -> Result<(), PollError> {
@@ -214,15 +425,54 @@ impl SubscriberCore {
             return Err(PollError::Forked);
         }
         let first = resolve(&self.ring, self.clock, start).map_err(PollError::from)?;
+        if let Some(selection) = &mut self.selection {
+            selection.forget();
+        }
         self.cursor.seek(first);
         if !start.is_exact() {
             self.cursor.pardon_start();
         }
-        self.departures.notify();
+        self.note_more();
+        self.tell_departure();
         Ok(())
     }
 
     pub(super) fn wait(&mut self, timeout: Duration) -> Result<bool, PollError> {
+        if self.selection.is_none() {
+            return self.wait_for_any(timeout);
+        }
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            match self.select(1) {
+                Ok(None) => {}
+                Err(PollError::Forked) => return Err(PollError::Forked),
+                selected => {
+                    if let Some(selection) = &mut self.selection {
+                        selection.keep();
+                    }
+                    // For the poll to tell.
+                    self.damage.set(selected.err());
+                    self.note_more();
+                    return Ok(true);
+                }
+            }
+            let left = deadline.map_or(Duration::MAX, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() || !self.wait_for_any(left)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Whether a call of [`select`](Self::select) may have something to say.
+    pub(super) fn has_more(&self) -> bool {
+        let has_left = || self.selection.as_deref().is_some_and(Selection::has_left);
+        self.is_forked() || self.damage.get().is_some() || has_left() || self.cursor.is_ready()
+    }
+
+    /// Waits for a message, wanted or not.
+    fn wait_for_any(&mut self, timeout: Duration) -> Result<bool, PollError> {
         if self.is_forked() {
             return Err(PollError::Forked);
         }
@@ -230,7 +480,7 @@ impl SubscriberCore {
             return Ok(true);
         }
         if self.cursor.release_pins() {
-            self.departures.notify();
+            self.tell_departure();
         }
         let started = Instant::now();
         let deadline = started.checked_add(timeout);
@@ -270,8 +520,10 @@ impl Drop for SubscriberCore {
             return;
         }
         self.cursor.leave();
-        lease::release_cell(self.cells.cell(self.index));
-        self.departures.notify();
+        // No wait set touches the cell from here on.
+        self.membership
+            .end(|| lease::release_cell(self.cells.cell(self.index)));
+        self.tell_departure();
     }
 }
 

@@ -34,6 +34,10 @@ impl<T: Payload + ?Sized> Topic<T> {
         }
     }
 
+    pub(super) fn shared(&self) -> &Arc<TopicShared> {
+        &self.shared
+    }
+
     /// The topic's name.
     ///
     /// ```

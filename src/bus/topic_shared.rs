@@ -11,9 +11,9 @@ use super::{
     mapping::{CursorsMap, MapError, RingMap},
 };
 use crate::{
-    registry::TopicName,
+    registry::{Access, TopicName},
     ring::header::RingDescription,
-    segment::{Rights, SegmentError},
+    segment::{Placement, Rights, SegmentError, ownership},
     wait::FenceSide,
 };
 
@@ -26,6 +26,8 @@ pub(super) struct TopicShared {
     pub(super) ring: Arc<RingMap>,
     pub(super) ring_path: PathBuf,
     pub(super) cursors_path: PathBuf,
+    /// What is done to what is mapped for this handle.
+    pub(super) placement: Placement,
     /// Mapped read-write when the first handle needs them.
     cursors: OnceLock<Arc<CursorsMap>>,
 }
@@ -47,8 +49,16 @@ impl TopicShared {
             ring: Arc::new(ring),
             ring_path,
             cursors_path,
+            placement: Placement::default(),
             cursors,
         }
+    }
+
+    /// Places what is mapped of it, and will be.
+    pub(super) fn placed(self, placement: Placement) -> Result<Self, SegmentError> {
+        let whole = 0..self.description().geometry.reserved_at_creation();
+        self.ring.segment().place(whole, placement)?;
+        Ok(Self { placement, ..self })
     }
 
     /// Whether this is a child of the process that opened it: there, nothing of it is mapped.
@@ -64,6 +74,12 @@ impl TopicShared {
         }
     }
 
+    /// What the topic's files grant; `None` where files have no modes.
+    pub(super) fn access(&self) -> Option<Access> {
+        let cursors = ownership(&self.cursors_path).ok().flatten();
+        Some(Access::of_files(self.ring.segment().ownership()?, cursors))
+    }
+
     /// What the ring's header says.
     pub(super) fn description(&self) -> &Arc<RingDescription> {
         self.ring.description()
@@ -77,6 +93,8 @@ impl TopicShared {
         let cursors = self
             .open_cursors(Rights::ReadWrite)
             .map_err(|error| self.removed(error))?;
+        let whole = 0..self.description().geometry.cursors_bytes;
+        cursors.segment().place(whole, self.placement)?;
         Ok(Arc::clone(self.cursors.get_or_init(|| Arc::new(cursors))))
     }
 
@@ -97,6 +115,11 @@ impl TopicShared {
             return Err(JoinError::Removed {
                 topic: self.name.to_string(),
             });
+        }
+        // What is locked is so through the other mapping, and would count twice against the limit.
+        if self.placement.prefault {
+            let whole = 0..self.description().geometry.reserved_at_creation();
+            ring.segment().prefault(whole)?;
         }
         Ok(Arc::new(ring))
     }

@@ -1,14 +1,20 @@
 //! Watching topics appear and vanish.
 
+#[cfg(target_os = "linux")]
+use std::os::fd::BorrowedFd;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
-use super::{Bus, error::OpenError, mapping::RingMap};
+use super::{
+    Bus,
+    error::OpenError,
+    mapping::{MapError, RingMap, if_readable},
+};
 use crate::{
-    registry::{DirectoryWatch, TopicName},
-    segment::Rights,
+    registry::{BusDirectory, DirectoryError, DirectoryWatch, TopicName},
+    segment::{Rights, SegmentError},
 };
 
 /// A topic that came or went.
@@ -56,6 +62,8 @@ pub struct Watch {
     changes: DirectoryWatch,
     /// Known topics: file id to incarnation and name.
     known: BTreeMap<u64, (u64, TopicName)>,
+    /// Ids of files that are no topic yet, or cannot be read: looked at again each time.
+    unread: BTreeSet<u64>,
     pending: VecDeque<TopicEvent>,
 }
 
@@ -83,6 +91,7 @@ impl Bus {
             bus,
             changes,
             known: BTreeMap::new(),
+            unread: BTreeSet::new(),
             pending: VecDeque::new(),
         };
         watch.look()?;
@@ -106,56 +115,130 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Directory`] where the bus's directory cannot be read any more.
+    /// [`OpenError::Directory`]: where the bus was removed, [`Removed`](DirectoryError::Removed), after
+    /// all of its topics have vanished; else where its directory cannot be read any more, or this is
+    /// a child of the process that watches.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<TopicEvent>, OpenError> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            if let Some(event) = self.pending.pop_front() {
-                return Ok(Some(event));
+            if !self.pending.is_empty() {
+                self.refuse_child()?;
+                return Ok(self.pending.pop_front());
             }
             let now = Instant::now();
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.duration_since(now));
-            let has_changed = self.changes.wait(left)?;
-            self.look()?;
-            if !has_changed && left.is_zero() && self.pending.is_empty() {
-                return Ok(None);
+            match self.wait_and_look(left) {
+                Ok(false) if left.is_zero() && self.pending.is_empty() => return Ok(None),
+                Ok(_) => {}
+                Err(error) => {
+                    // Removed while it was looked into: whatever the look met with, that is why.
+                    let Err(removed @ DirectoryError::Removed { .. }) = self.changes.check() else {
+                        return Err(error);
+                    };
+                    let known = self.known.keys().copied().collect();
+                    self.compare(&known, BTreeMap::new());
+                    if self.pending.is_empty() {
+                        return Err(removed.into());
+                    }
+                }
             }
         }
     }
 
-    /// Compares the topics that exist with those that are known.
+    /// The next event that is known; looks for no others.
+    pub(super) fn next_pending(&mut self) -> Option<TopicEvent> {
+        self.pending.pop_front()
+    }
+
+    /// The next event, looking for others only if something has changed. Never waits.
+    pub(super) fn next_if_changed(&mut self) -> Result<Option<TopicEvent>, OpenError> {
+        if self.pending.is_empty() && !self.changes.has_changed()? {
+            return Ok(None);
+        }
+        self.next(Duration::ZERO)
+    }
+
+    /// Readable when something has changed; `None` in a forked child.
+    #[cfg(target_os = "linux")]
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.changes.fd()
+    }
+
+    fn refuse_child(&self) -> Result<(), OpenError> {
+        match self.changes.check() {
+            Err(DirectoryError::Removed { .. }) => Ok(()),
+            checked => Ok(checked?),
+        }
+    }
+
+    /// Waits until something may have changed, and looks; `false` where nothing has.
+    fn wait_and_look(&mut self, timeout: Duration) -> Result<bool, OpenError> {
+        let has_changed = self.changes.wait(timeout)?;
+        self.look()?;
+        Ok(has_changed)
+    }
+
+    /// Compares the topics that exist with those that are known, where they may differ.
     fn look(&mut self) -> Result<(), OpenError> {
-        let found = self.found()?;
-        for (id, (incarnation, name)) in &self.known {
-            if found.get(id).is_none_or(|(other, _)| other != incarnation) {
-                self.pending.push_back(TopicEvent::Vanished(name.clone()));
-            }
-        }
-        for (id, (incarnation, name)) in &found {
-            if self
-                .known
-                .get(id)
-                .is_none_or(|(other, _)| other != incarnation)
+        let suspects = self.suspects()?;
+        let (mut found, mut unread) = (BTreeMap::new(), BTreeSet::new());
+        for &id in &suspects {
+            let ring = self.bus.directory().ring(id);
+            let opened = RingMap::open(&ring, Rights::ReadOnly);
+            let is_there = !is_missing(&opened);
+            if let Some((ring, _)) = if_readable(opened)?
+                && let Ok(name) = TopicName::new(&ring.description().name)
             {
-                self.pending.push_back(TopicEvent::Appeared(name.clone()));
+                found.insert(id, (ring.description().incarnation, name));
+            } else if is_there {
+                unread.insert(id);
             }
         }
-        self.known = found;
+        // What was found by name is this bus's only if it has not been removed meanwhile, and made anew.
+        self.changes.check()?;
+        self.changes.forget();
+        self.unread = unread;
+        self.compare(&suspects, found);
         Ok(())
     }
 
-    fn found(&self) -> Result<BTreeMap<u64, (u64, TopicName)>, OpenError> {
-        let directory = self.bus.directory();
-        let describe = |id| {
-            let (ring, _) = RingMap::open(&directory.ring(id), Rights::ReadOnly).ok()?;
-            let description = ring.description();
-            let name = TopicName::new(&description.name).ok()?;
-            Some((id, (description.incarnation, name)))
-        };
-        Ok(directory
-            .rings()?
-            .into_iter()
-            .filter_map(describe)
-            .collect())
+    /// The topics that may have appeared, vanished or been made anew, and those that could not be read
+    /// the last time.
+    fn suspects(&self) -> Result<BTreeSet<u64>, OpenError> {
+        let changed = self.changes.changed();
+        if changed.is_any {
+            let known = self.known.keys().copied();
+            return Ok(known.chain(self.bus.directory().rings()?).collect());
+        }
+        let changed = changed.names.iter();
+        let changed = changed.filter_map(|name| BusDirectory::id_of_ring(name));
+        Ok(changed.chain(self.unread.iter().copied()).collect())
     }
+
+    /// Notes how what was found of `ids` differs from what is known of them.
+    fn compare(&mut self, ids: &BTreeSet<u64>, mut found: BTreeMap<u64, (u64, TopicName)>) {
+        let mut appeared = Vec::new();
+        for id in ids {
+            let incarnation = |topic: Option<&(u64, _)>| topic.map(|(incarnation, _)| *incarnation);
+            if incarnation(self.known.get(id)) == incarnation(found.get(id)) {
+                continue;
+            }
+            if let Some((_, name)) = self.known.remove(id) {
+                self.pending.push_back(TopicEvent::Vanished(name));
+            }
+            if let Some(topic) = found.remove(id) {
+                appeared.push(TopicEvent::Appeared(topic.1.clone()));
+                self.known.insert(*id, topic);
+            }
+        }
+        self.pending.extend(appeared);
+    }
+}
+
+/// Whether nothing is there to be opened.
+fn is_missing<T>(opened: &Result<T, MapError>) -> bool {
+    matches!(
+        opened,
+        Err(MapError::Segment(SegmentError::NotFound { .. }))
+    )
 }

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! <root>/<bus>/registry
+//! <root>/<bus>/<bus id>.leases
 //! <root>/<bus>/topics/<id>.ring
 //! <root>/<bus>/topics/<id>-<incarnation>.cursors
 //! ```
 //!
 //! The root is the one that the caller names, else `$RINGBUS_DIR`, else a directory of the user in
 //! /dev/shm, or in the directory of temporary files with the portable backend. There anybody may
-//! make directories, so that one is refused unless the user owns it.
+//! make directories, so that one is refused unless the user owns it; and so is a bus, where the root
+//! that was named is such a place.
 
 use std::{
     env,
@@ -20,9 +22,10 @@ use std::{
 
 use thiserror::Error;
 
-use super::BusName;
+use super::{Access, BusName, FILE_NAME, new_len_bytes};
 use crate::segment::{
-    Access, SegmentError, create_directory, default_parent, effective_user, is_directory_of, remove,
+    Ownership, Rights, SegmentError, check_room_in, create_directory, default_parent,
+    effective_user, is_directory_of, ownership, remove,
 };
 
 /// The directory of a bus.
@@ -41,9 +44,14 @@ impl BusDirectory {
         access: Access,
     ) -> Result<Self, DirectoryError> {
         let root = Root::find(root);
+        check_room(&root.path, bus)?;
         make(&root.path, access)?;
         let this = Self::open_in(&root, bus)?;
-        make(&this.path, access)?;
+        if !this.path.is_dir() {
+            root.check_lets_in(access)?;
+            make(&this.path, access)?;
+            root.check_bus(&this.path)?; // somebody may have been first
+        }
         make(&this.topics(), access)?;
         Ok(this)
     }
@@ -58,8 +66,8 @@ impl BusDirectory {
         let path = this.path.clone();
         match fs::metadata(this.topics()) {
             Ok(status) if status.is_dir() => Ok(this),
-            Err(source) if source.kind() == ErrorKind::PermissionDenied => {
-                Err(DirectoryError::Read { path, source })
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+                Err(DirectoryError::read(&this.topics(), e))
             }
             _ => Err(DirectoryError::NoBus { path }),
         }
@@ -67,9 +75,9 @@ impl BusDirectory {
 
     fn open_in(root: &Root, bus: &BusName) -> Result<Self, DirectoryError> {
         root.check_owner()?;
-        Ok(Self {
-            path: root.path.join(bus.as_str()),
-        })
+        let path = root.path.join(bus.as_str());
+        root.check_bus(&path)?;
+        Ok(Self { path })
     }
 
     /// The directory itself.
@@ -104,16 +112,20 @@ impl BusDirectory {
         Ok(ids)
     }
 
-    /// The cursors files and unfinished drafts that are there, whether or not a ring goes with them.
+    /// The id of the topic whose ring a file in [`topics`](Self::topics) is, by its name.
+    pub(crate) fn id_of_ring(file_name: &str) -> Option<u64> {
+        parse_ring(file_name)
+    }
+
+    /// The files that may be of no use any more, whether or not they are.
     pub(crate) fn leftovers(&self) -> Result<Vec<Leftover>, DirectoryError> {
         let mut found = Vec::new();
         for directory in [self.path.clone(), self.topics()] {
             for name in list(&directory)? {
                 let name = name.to_string_lossy();
-                let cursors_of = parse_cursors(&name);
-                if cursors_of.is_some() || name.starts_with(".draft-") {
+                if let Some(purpose) = parse_leftover(&name) {
                     let path = directory.join(&*name);
-                    found.push(Leftover { path, cursors_of });
+                    found.push(Leftover { path, purpose });
                 }
             }
         }
@@ -126,6 +138,7 @@ pub(crate) fn remove_bus(root: Option<&Path>, bus: &BusName) -> Result<(), Direc
     let this = BusDirectory::open(root, bus)?;
     // File by file: memory need not be where the directory is. The registry first, so that
     // whoever opens the bus meanwhile makes a new one.
+    remove(&this.path.join(FILE_NAME))?;
     for directory in [this.path.clone(), this.topics()] {
         let paths = list(&directory)?
             .into_iter()
@@ -134,19 +147,35 @@ pub(crate) fn remove_bus(root: Option<&Path>, bus: &BusName) -> Result<(), Direc
             remove(&path)?;
         }
     }
-    let removed = fs::remove_dir_all(&this.path);
-    removed.map_err(|source| DirectoryError::Read {
-        path: this.path,
-        source,
-    })
+    fs::remove_dir_all(&this.path).map_err(|e| DirectoryError::read(&this.path, e))
 }
 
 /// A file that may have been left behind.
 pub(crate) struct Leftover {
     pub(crate) path: PathBuf,
-    /// The id and incarnation of the ring that the cursors go with; `None` for a draft.
-    pub(crate) cursors_of: Option<(u64, u64)>,
+    pub(crate) purpose: Purpose,
 }
+
+/// What a file is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To become another.
+    Draft,
+    /// The cursors of a ring.
+    Cursors { id: u64, incarnation: u64 },
+    /// The leases of a bus.
+    Leases { bus_id: u64 },
+}
+
+/// The file on which the leases of a bus are locked. A bus that is made anew gets another one.
+pub(super) fn leases_path(directory: &Path, bus_id: u64) -> PathBuf {
+    directory.join(format!("{bus_id:016x}.leases"))
+}
+
+/// The bits of a directory's mode by which others than its owner enter it.
+const OTHERS_PASS: u32 = 0o011;
+/// The bit by which everybody may make something in it.
+const OTHERS_WRITE: u32 = 0o002;
 
 /// The names of all buses, in order; none where there is no root.
 pub(crate) fn list_buses(root: Option<&Path>) -> Result<Vec<BusName>, DirectoryError> {
@@ -197,15 +226,48 @@ pub enum DirectoryError {
          choose another place by RINGBUS_DIR"
     )]
     NotOwned {
-        /// The root of the buses.
+        /// The root of the buses, or a bus where anybody may make one.
         path: PathBuf,
         /// The user.
         uid: u32,
     },
 
+    /// A bus was to be made for others in a directory that only its owner can enter.
+    #[error(
+        "{path}: has mode {mode:04o} and lets nobody but its owner in, but `{access}` was asked for a \
+         bus in it; open it by `chmod`, or choose another place by RINGBUS_DIR"
+    )]
+    Closed {
+        /// The root of the buses.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// What was asked for.
+        access: Access,
+    },
+
+    /// The directory was removed, or another one has its name.
+    #[error("{path}: removed since it was opened; open the bus again")]
+    Removed {
+        /// The directory.
+        path: PathBuf,
+    },
+
     /// A directory could not be made.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+
+    /// The system has no room for another watch.
+    #[error(
+        "{path}: cannot watch it: {source}; close some files or watches, or raise the limits \
+         (`ulimit -n`, `fs.inotify.max_user_instances`, `fs.inotify.max_user_watches`)"
+    )]
+    Watch {
+        /// The directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
 
     /// A directory could not be read, or not be removed.
     #[error("{path}: cannot read or remove the directory: {source}")]
@@ -215,6 +277,19 @@ pub enum DirectoryError {
         /// The system's reason.
         source: io::Error,
     },
+}
+
+impl DirectoryError {
+    /// For a failure to look into a directory, or to remove it.
+    pub(super) fn read(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::PermissionDenied => SegmentError::denied(path, Rights::ReadOnly).into(),
+            _ => Self::Read {
+                path: path.to_owned(),
+                source,
+            },
+        }
+    }
 }
 
 /// The directory in which buses are.
@@ -243,6 +318,36 @@ impl Root {
         }
     }
 
+    /// Refuses to make a bus for others where they could not get at it.
+    fn check_lets_in(&self, access: Access) -> Result<(), DirectoryError> {
+        let Some(Ownership { mode, .. }) = look(&self.path)? else {
+            return Ok(());
+        };
+        let is_private = access.mode() == Access::PRIVATE.mode();
+        match mode & OTHERS_PASS == 0 && !is_private {
+            true => Err(DirectoryError::Closed {
+                path: self.path.clone(),
+                mode,
+                access,
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses a bus that anybody may have laid there: where all users may make directories, only
+    /// those of this user and of root are trusted.
+    fn check_bus(&self, path: &Path) -> Result<(), DirectoryError> {
+        const ROOT: u32 = 0;
+        let is_open_to_all = |root: Ownership| root.mode & OTHERS_WRITE != 0;
+        if !look(&self.path)?.is_some_and(is_open_to_all) || look(path)?.is_none() {
+            return Ok(());
+        }
+        check_owner(path, effective_user()).or_else(|error| match error {
+            DirectoryError::NotOwned { .. } if check_owner(path, ROOT).is_ok() => Ok(()),
+            error => Err(error),
+        })
+    }
+
     /// Refuses a default root that is not a directory, or not this user's.
     fn check_owner(&self) -> Result<(), DirectoryError> {
         match self.by_default {
@@ -259,7 +364,15 @@ pub(super) fn check_owner(path: &Path, uid: u32) -> Result<(), DirectoryError> {
         Ok(true) => Ok(()),
         Ok(false) => Err(DirectoryError::NotOwned { path, uid }),
         Err(e) if e.kind() == ErrorKind::NotFound => Err(DirectoryError::NoBus { path }),
-        Err(source) => Err(DirectoryError::Read { path, source }),
+        Err(e) => Err(DirectoryError::read(&path, e)),
+    }
+}
+
+/// Whose a directory is; `None` where there is none, or where directories have no owners.
+fn look(path: &Path) -> Result<Option<Ownership>, DirectoryError> {
+    match ownership(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        found => found.map_err(|e| DirectoryError::read(path, e)),
     }
 }
 
@@ -268,17 +381,33 @@ fn default_path() -> PathBuf {
 }
 
 fn make(path: &Path, access: Access) -> Result<(), SegmentError> {
-    match path.is_dir() {
-        true => Ok(()),
-        false => create_directory(path, access),
+    match fs::metadata(path) {
+        Ok(status) if status.is_dir() => Ok(()),
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+            Err(SegmentError::denied(path, Rights::ReadOnly))
+        }
+        _ => create_directory(path, access.directory()),
+    }
+}
+
+/// Refuses to begin with a bus that there is no room for: what was made of it would be left behind.
+fn check_room(root: &Path, bus: &BusName) -> Result<(), SegmentError> {
+    const DIRECTORIES_AND_FILES: u64 = 4;
+    if root.join(bus.as_str()).is_dir() {
+        return Ok(());
+    }
+    let (dir, more) = match (root.is_dir(), root.parent()) {
+        (false, Some(parent)) => (parent, 1),
+        _ => (root, 0),
+    };
+    match dir.is_dir() {
+        true => check_room_in(dir, DIRECTORIES_AND_FILES + more, new_len_bytes()),
+        false => Ok(()), // making the root says what is missing
     }
 }
 
 fn list(path: &Path) -> Result<Vec<OsString>, DirectoryError> {
-    let read = |source| DirectoryError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let read = |e| DirectoryError::read(path, e);
     let entries = fs::read_dir(path).map_err(read)?;
     entries
         .map(|entry| Ok(entry.map_err(read)?.file_name()))
@@ -289,9 +418,17 @@ fn parse_ring(file_name: &str) -> Option<u64> {
     parse_hex(file_name.strip_suffix(".ring")?)
 }
 
-fn parse_cursors(file_name: &str) -> Option<(u64, u64)> {
+fn parse_leftover(file_name: &str) -> Option<Purpose> {
+    if file_name.starts_with(".draft-") {
+        return Some(Purpose::Draft);
+    }
+    if let Some(bus_id) = file_name.strip_suffix(".leases") {
+        let bus_id = parse_hex(bus_id)?;
+        return Some(Purpose::Leases { bus_id });
+    }
     let (id, incarnation) = file_name.strip_suffix(".cursors")?.split_once('-')?;
-    Some((parse_hex(id)?, parse_hex(incarnation)?))
+    let (id, incarnation) = (parse_hex(id)?, parse_hex(incarnation)?);
+    Some(Purpose::Cursors { id, incarnation })
 }
 
 fn parse_hex(digits: &str) -> Option<u64> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{RegistryError, owner::OwnerId};
+use crate::shared::fnv1a;
 
 /// A valid header, in private memory.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -16,16 +17,20 @@ pub(super) struct Header {
     word_bytes: u32,
     participants_max: u32,
     bus_id: u64,
+    /// Of the bytes before.
+    checksum: u64,
 }
 
 impl Header {
     /// A header for a new registry.
     pub(super) fn new(bus_id: u64, participants_max: u32) -> Self {
-        Self {
+        let mut header = Self {
             bus_id,
             participants_max,
             ..EXPECTED
-        }
+        };
+        header.checksum = header.sum();
+        header
     }
 
     /// The header in `bytes`, if this process can use it. `path` is for errors.
@@ -35,15 +40,22 @@ impl Header {
     ) -> Result<Self, RegistryError> {
         let header: Self = zerocopy::transmute!(*bytes);
         header.check_kind(path)?;
+        let damaged = |what, found| {
+            let path = path.to_owned();
+            Err(RegistryError::Damaged { path, what, found })
+        };
+        if header.checksum != header.sum() {
+            return damaged("checksum", header.checksum);
+        }
         let room = header.participants_max;
         if room == 0 || room > OwnerId::SLOTS_MAX {
-            return Err(RegistryError::Damaged {
-                path: path.to_owned(),
-                what: "number of slots",
-                found: room.into(),
-            });
+            return damaged("number of slots", room.into());
         }
         Ok(header)
+    }
+
+    fn sum(&self) -> u64 {
+        fnv1a(&self.as_bytes()[..size_of::<Self>() - 8])
     }
 
     pub(super) fn bus_id(&self) -> u64 {
@@ -93,9 +105,10 @@ impl Header {
 const EXPECTED: Header = Header {
     magic: u64::from_ne_bytes(*b"RBUSREG\0"),
     byte_order: 0x0102_0304,
-    layout_version: 1,
+    layout_version: 2,
     // Cache line padding, and with it every layout, depends on the architecture.
     word_bytes: size_of::<usize>() as u32,
     participants_max: 0,
     bus_id: 0,
+    checksum: 0,
 };

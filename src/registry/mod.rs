@@ -1,7 +1,7 @@
 //! Who takes part in a bus, who of them lives, and where the bus keeps its files.
 //!
 //! A bus is a directory ([`BusDirectory`]). In it, the file `registry` has a slot for every
-//! participant, and the kernel a lock byte for every slot. A participant holds the lock of its
+//! participant, and the kernel a lock for every slot. A participant holds the lock of its
 //! slot for as long as it lives; the kernel drops it at death, whatever the death, in every PID
 //! namespace and container. Nothing here looks at process ids, heartbeats or clocks, and a
 //! stopped process (SIGSTOP) is alive.
@@ -12,8 +12,10 @@
 //! |-----------------|---------------------------------------------------------------|
 //! | 0               | the [header](header), written once, before the file is visible |
 //! | 4096 + 64 n     | slot n, written by the one who holds its lock                  |
+//! | behind the slots, 32 each | [bells](bells): where those sleep who wait for many events |
 //!
-//! Lock bytes lie far behind the end of the file, one for each slot.
+//! Lock bytes lie far behind the end of the file. How many of those of its slot a participant holds
+//! says which epoch it is (see [`lease`]).
 //!
 //! # Life of a slot
 //!
@@ -23,11 +25,14 @@
 //! slot's epoch, so that an [`OwnerId`], which names slot and epoch, never means a later
 //! participant.
 
+mod access;
+mod bells;
 mod directory;
 mod header;
 mod lease;
 mod name;
 mod owner;
+mod pattern;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -43,28 +48,38 @@ use thiserror::Error;
 use zerocopy::IntoBytes;
 
 use self::{
+    directory::leases_path,
     header::Header,
     slot::{SLOTS, Slot},
 };
 use crate::segment::{
-    Access, Draft, OpenFile, PublishDraftError, Rights, Segment, SegmentError, random_id,
+    Draft, FileAccess, Locks, OpenFile, Ownership, PublishDraftError, Rights, Segment,
+    SegmentError, random_id, remove,
 };
 
+pub(crate) use self::{
+    access::AccessOptions,
+    directory::{BusDirectory, Leftover, Purpose, list_buses, remove_bus},
+    owner::OwnerId,
+    slot::Participant,
+    watch::DirectoryWatch,
+};
 pub use self::{
+    access::{Access, AccessError, Grant},
     directory::DirectoryError,
     name::{BusName, NameError, TopicName},
-};
-pub(crate) use self::{
-    directory::{BusDirectory, Leftover, list_buses, remove_bus},
-    lease::Participant,
-    owner::OwnerId,
-    watch::DirectoryWatch,
+    pattern::{Pattern, PatternError},
 };
 
 /// One process's view of a bus's participants, and its own place among them once it has joined.
 pub(crate) struct Registry {
+    /// Mapped read-only, as much as it takes to look.
     segment: Segment,
     header: Header,
+    /// Mapped read-write when this process first writes a slot.
+    writable: OnceLock<Segment>,
+    /// Where leases are locked; `None` where this user may only observe.
+    leases: Option<OpenFile>,
     /// The lease, once `join` has taken it.
     owner: OnceLock<OwnerId>,
     /// Held while slots are taken or freed: lock bytes exclude other open files, not other threads.
@@ -72,9 +87,9 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Opens the registry of a bus, or makes one; whoever may read the bus may also write it.
+    /// Opens the registry of a bus, or makes one.
     ///
-    /// Where this user may only read it, that is enough to ask who lives, not to join.
+    /// Where this user may only read it, that is enough to look at who takes part, not to join.
     ///
     /// # Errors
     ///
@@ -90,45 +105,50 @@ impl Registry {
         access: Access,
         participants_max: u32,
     ) -> Result<Self, RegistryError> {
-        let path = bus_dir.join(FILE_NAME);
         loop {
             match Self::open(bus_dir) {
                 Err(RegistryError::Segment(SegmentError::NotFound { .. })) => {}
                 opened => return opened,
             }
-            let header = Header::new(random_id(), participants_max);
-            match create(bus_dir, &path, header, access) {
-                Ok(segment) => return Ok(Self::new(segment, header)),
-                Err(PublishDraftError::Exists { .. }) => {} // somebody was first: open theirs
-                Err(PublishDraftError::Segment(e)) => return Err(e.into()),
-            }
+            // Whoever is first, the next look finds it.
+            create(bus_dir, Header::new(random_id(), participants_max), access)?;
         }
     }
 
-    /// Opens the registry of a bus that exists, if only to read it.
+    /// Opens the registry of a bus that exists.
     pub(crate) fn open(bus_dir: &Path) -> Result<Self, RegistryError> {
         let path = bus_dir.join(FILE_NAME);
-        match Self::open_as(&path, Rights::ReadWrite) {
-            Err(RegistryError::Segment(SegmentError::Permission { .. })) => {
-                Self::open_as(&path, Rights::ReadOnly)
+        let (segment, header) = map(&path, Rights::ReadOnly)?;
+        let leases = match open_leases(&leases_path(bus_dir, header.bus_id())) {
+            // Somebody removes the bus, or has removed a part of it.
+            Err(SegmentError::NotFound { path: leases }) => {
+                return match map(&path, Rights::ReadOnly) {
+                    Ok((_, again)) if again.bus_id() == header.bus_id() => {
+                        Err(RegistryError::Incomplete { path, leases })
+                    }
+                    Ok(_) => Self::open(bus_dir),
+                    Err(e) => Err(e),
+                };
             }
-            opened => opened,
-        }
-    }
-
-    fn open_as(path: &Path, rights: Rights) -> Result<Self, RegistryError> {
-        let file = Segment::open(path, rights)?;
-        let header = read_header(&file, path)?;
-        let segment = file.map(file_len_bytes(&header))?;
-        Ok(Self::new(segment, header))
-    }
-
-    fn new(segment: Segment, header: Header) -> Self {
-        Self {
+            leases => leases?,
+        };
+        Ok(Self {
             segment,
             header,
+            writable: OnceLock::new(),
+            leases,
             owner: OnceLock::new(),
             sweep: Mutex::new(()),
+        })
+    }
+
+    /// The identity of the bus that is in a directory now, if there is one; `None` where nobody can
+    /// say.
+    pub(crate) fn find_bus_id(bus_dir: &Path) -> Option<Option<u64>> {
+        match map(&bus_dir.join(FILE_NAME), Rights::ReadOnly) {
+            Ok((_, header)) => Some(Some(header.bus_id())),
+            Err(RegistryError::Segment(SegmentError::NotFound { .. })) => Some(None),
+            Err(_) => None,
         }
     }
 
@@ -137,16 +157,60 @@ impl Registry {
         self.header.bus_id()
     }
 
+    /// Whose the registry is, and what others may do with it.
+    pub(crate) fn ownership(&self) -> Option<Ownership> {
+        self.segment.ownership()
+    }
+
+    /// The directory of the bus.
+    fn directory(&self) -> &Path {
+        self.segment.path().parent().unwrap_or(Path::new(""))
+    }
+
     /// How many participants the bus has room for.
     pub(crate) fn participants_max(&self) -> usize {
         self.header.participants_max()
     }
 
-    /// All slots; none in a forked child, where nothing is mapped.
+    /// All slots, to be read; none in a forked child, where nothing is mapped.
     fn slots(&self) -> &[Slot] {
         self.segment
             .array(SLOTS, self.participants_max())
             .unwrap_or(&[])
+    }
+
+    /// All slots, to be written; none in a forked child.
+    fn slots_to_write(&self) -> Result<&[Slot], RegistryError> {
+        let segment = self.writable()?;
+        Ok(segment.array(SLOTS, self.participants_max()).unwrap_or(&[]))
+    }
+
+    /// The registry, mapped read-write.
+    fn writable(&self) -> Result<&Segment, RegistryError> {
+        self.segment.check_not_forked()?;
+        if let Some(segment) = self.writable.get() {
+            return Ok(segment);
+        }
+        let path = self.segment.path();
+        match map(path, Rights::ReadWrite) {
+            Ok((segment, header)) if header.bus_id() == self.bus_id() => {
+                Ok(self.writable.get_or_init(|| segment))
+            }
+            Ok(_) | Err(RegistryError::Segment(SegmentError::NotFound { .. })) => {
+                let path = path.to_owned();
+                Err(RegistryError::Removed { path })
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The locks that say who lives. Those who may only observe see another set of them, which serves
+    /// no purpose but that; an observer that means harm can hide participants from observers.
+    fn leases(&self) -> Locks<'_> {
+        match &self.leases {
+            Some(leases) => leases.locks(),
+            None => self.segment.locks(),
+        }
     }
 }
 
@@ -188,7 +252,7 @@ pub enum RegistryError {
     },
 
     /// The file has values that no registry has.
-    #[error("{path}: damaged, its {what} is {found}; remove the bus once nobody uses it")]
+    #[error("{path}: damaged, its {what} is {found:#x}; remove the bus once nobody uses it")]
     Damaged {
         /// The registry.
         path: PathBuf,
@@ -207,22 +271,82 @@ pub enum RegistryError {
         participants_max: usize,
     },
 
+    /// Every bell belongs to a living participant.
+    #[error(
+        "{path}: all {bells_max} bells of the bus are taken, one by each wait set, and by each process \
+         that uses file descriptors or streams; drop some"
+    )]
+    NoBells {
+        /// The registry.
+        path: PathBuf,
+        /// Bells in the registry.
+        bells_max: usize,
+    },
+
+    /// The bus was removed, or replaced by another one, after it was opened.
+    #[error("{path}: the bus was removed since it was opened; open it again")]
+    Removed {
+        /// The registry.
+        path: PathBuf,
+    },
+
+    /// The file on which leases are locked is gone.
+    #[error("{path}: {leases} is missing beside it; remove the bus once nobody uses it")]
+    Incomplete {
+        /// The registry.
+        path: PathBuf,
+        /// The file that is missing.
+        leases: PathBuf,
+    },
+
     /// The file could not be opened, made, mapped or locked.
     #[error(transparent)]
     Segment(#[from] SegmentError),
 }
 
-fn create(
-    dir: &Path,
-    path: &Path,
-    header: Header,
-    access: Access,
-) -> Result<Segment, PublishDraftError> {
+/// Makes a registry, and before it the file of its leases; nothing, if somebody was first.
+fn create(dir: &Path, header: Header, access: Access) -> Result<(), RegistryError> {
+    let leases_path = leases_path(dir, header.bus_id());
+    // Counts as being made until the registry is there, and needs it.
+    let _leases = match Draft::new(dir, LEASES_BYTES, &[], access.leases())?.publish(&leases_path) {
+        Ok(segment) => segment,
+        Err(PublishDraftError::Exists { .. }) => return Ok(()),
+        Err(PublishDraftError::Segment(e)) => return Err(e.into()),
+    };
+    let created = create_slots(dir, header, access.cursors());
+    if created.is_err() {
+        let _ = remove(&leases_path);
+    }
+    match created {
+        Ok(()) | Err(PublishDraftError::Exists { .. }) => Ok(()),
+        Err(PublishDraftError::Segment(e)) => Err(e.into()),
+    }
+}
+
+fn create_slots(dir: &Path, header: Header, access: FileAccess) -> Result<(), PublishDraftError> {
     let whole = 0..file_len_bytes(&header) as u64;
     let reserved = slice::from_ref(&whole);
-    let draft = Draft::new(dir, whole.end, reserved, access.cursors())?;
+    let draft = Draft::new(dir, whole.end, reserved, access)?;
     draft.write_at(0, header.as_bytes())?;
-    draft.publish(path)
+    draft.publish(&dir.join(FILE_NAME)).map(drop)
+}
+
+/// Maps a registry as far as its header says.
+fn map(path: &Path, rights: Rights) -> Result<(Segment, Header), RegistryError> {
+    let file = Segment::open(path, rights)?;
+    let header = read_header(&file, path)?;
+    Ok((file.map(file_len_bytes(&header))?, header))
+}
+
+/// Opens the file of leases as far as this user may; `None`: not at all.
+fn open_leases(path: &Path) -> Result<Option<OpenFile>, SegmentError> {
+    for rights in [Rights::ReadWrite, Rights::ReadOnly] {
+        match Segment::open(path, rights) {
+            Err(SegmentError::Permission { .. } | SegmentError::ReadOnlyFileSystem { .. }) => {}
+            opened => return opened.map(Some),
+        }
+    }
+    Ok(None)
 }
 
 /// The header of a file, in a private copy that no peer changes any more.
@@ -243,11 +367,20 @@ fn read_header(file: &OpenFile, path: &Path) -> Result<Header, RegistryError> {
 }
 
 fn file_len_bytes(header: &Header) -> usize {
-    SLOTS.bytes() as usize + header.participants_max() * size_of::<Slot>()
+    bells::end_of_bells(header.participants_max())
 }
+
+/// The length of a new registry.
+fn new_len_bytes() -> u64 {
+    file_len_bytes(&Header::new(0, PARTICIPANTS_MAX)) as u64
+}
+
+/// The length of a file of leases: more than nothing, as it is mapped while it is made. It takes no
+/// memory, and nobody reads it.
+const LEASES_BYTES: u64 = 4096;
 
 /// The registry's name in the directory of its bus.
 const FILE_NAME: &str = "registry";
 
-/// Room in a new registry: 68 KiB of memory.
+/// Room in a new registry: 132 KiB of memory.
 const PARTICIPANTS_MAX: u32 = 1024;

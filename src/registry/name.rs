@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::shared::fnv1a;
+
 /// The name of a topic: levels separated by `/`, such as `robot/7/pose`.
 ///
 /// 1 to 255 bytes of UTF-8. No level is empty, `.` or `..`. Control characters do not occur, nor do
@@ -59,11 +61,7 @@ impl TopicName {
     /// The hash by which the topic's files are found: FNV-1a of 64 bits, the same in every process
     /// and version. Two names may share it; the file has the whole name.
     pub(crate) fn file_id(&self) -> u64 {
-        // http://www.isthe.com/chongo/tech/comp/fnv/
-        const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-        const PRIME: u64 = 0x0000_0100_0000_01b3;
-        let mix = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
-        self.0.as_bytes().iter().fold(OFFSET_BASIS, mix)
+        fnv1a(self.0.as_bytes())
     }
 }
 

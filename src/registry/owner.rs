@@ -7,7 +7,8 @@ use std::fmt;
 /// | bits   | what                                                  |
 /// |--------|-------------------------------------------------------|
 /// | 0..16  | slot + 1; 0: nobody                                   |
-/// | 16..63 | epoch of the slot; at a million leases a second, it lasts four years |
+/// | 16..62 | epoch of the slot; at a million leases a second, it lasts two years |
+/// | 62     | 0                                                     |
 /// | 63     | [`REAPING`](Self::REAPING), not part of the identity  |
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct OwnerId(u64);
@@ -40,7 +41,7 @@ impl OwnerId {
     }
 
     pub(super) fn epoch(self) -> u64 {
-        self.0 >> SLOT_BITS & EPOCH_MASK
+        (self.0 & !Self::REAPING) >> SLOT_BITS
     }
 }
 
@@ -53,5 +54,5 @@ impl fmt::Debug for OwnerId {
 const SLOT_BITS: u32 = 16;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
 
-/// The epochs that fit between the slot and the flag.
-pub(super) const EPOCH_MASK: u64 = (1 << (63 - SLOT_BITS)) - 1;
+/// The epochs: as many as the locks of a slot can have lengths (see `lease`).
+pub(super) const EPOCH_MASK: u64 = (1 << 46) - 1;

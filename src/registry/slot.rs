@@ -2,13 +2,23 @@
 
 use std::{array, iter};
 
-use super::{lease::Participant, owner::EPOCH_MASK};
+use super::owner::EPOCH_MASK;
 use crate::{
     shared::{Offset, Shared},
     sync::{AtomicU32, AtomicU64, Ordering, load_acquire},
 };
 
+/// What there is to tell people about a participant; no decision may rest on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Participant {
+    /// Its process id, in its own PID namespace.
+    pub(crate) pid: u32,
+    /// The name of its executable, cut to 32 bytes.
+    pub(crate) process: String,
+}
+
 /// Written only by the one who holds the slot's lock byte; readable to all.
+#[derive(Default)]
 #[repr(C)]
 pub(super) struct Slot {
     /// How many leases there were; the number of the last one.
@@ -23,16 +33,25 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Begins a lease and returns its epoch.
-    pub(super) fn begin_lease(&self, pid: u32, process: &str) -> u64 {
-        let epoch = self.epoch.load(Ordering::Relaxed).wrapping_add(1) & EPOCH_MASK;
+    /// The epoch of the next lease. The caller has the slot's first lock byte.
+    pub(super) fn next_epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed).wrapping_add(1) & EPOCH_MASK
+    }
+
+    /// Begins a lease.
+    pub(super) fn begin_lease(&self, epoch: u64, pid: u32, process: &str) {
         // Relaxed: no peer knows this epoch before the new owner publishes it (edge EPOCH,
         // `lease`).
         self.epoch.store(epoch, Ordering::Relaxed);
         self.store_name(process);
         self.pid.store(pid, Ordering::Relaxed);
         self.state.store(TAKEN, Ordering::Relaxed);
-        epoch
+    }
+
+    /// As if there had been so many leases.
+    #[cfg(test)]
+    pub(super) fn set_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
     }
 
     /// Ends a lease; its epoch stays, so that the next one gets another.
@@ -40,6 +59,23 @@ impl Slot {
         self.state.store(FREE, Ordering::Relaxed);
         self.pid.store(0, Ordering::Relaxed);
         self.store_name("");
+    }
+
+    /// Whether lease `epoch` goes on, where the lock that was found on the slot is so long.
+    pub(super) fn is_alive(&self, epoch: u64, locked_len: Option<u64>) -> bool {
+        match locked_len {
+            None => false,
+            // Another: a later lease has begun in this slot.
+            Some(1) => self.epoch() == epoch,
+            Some(len) => len == lock_len(epoch),
+        }
+    }
+
+    /// Who has lease `epoch` or, until the slot is taken again, had it.
+    pub(super) fn participant_of(&self, epoch: u64) -> Option<Participant> {
+        let told = !self.looks_free() && self.epoch() == epoch;
+        let participant = told.then(|| self.participant())?;
+        (self.epoch() == epoch).then_some(participant)
     }
 
     /// The epoch of the last lease.
@@ -52,6 +88,11 @@ impl Slot {
         self.state.load(Ordering::Relaxed) == FREE
     }
 
+    /// The process id of whoever holds the lease, or held it.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid.load(Ordering::Relaxed)
+    }
+
     /// Who holds the lease, or held it; words may be torn while it changes hands.
     pub(super) fn participant(&self) -> Participant {
         let mut name = [0; NAME_WORDS * WORD_BYTES];
@@ -59,7 +100,7 @@ impl Slot {
             bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
         }
         Participant {
-            pid: self.pid.load(Ordering::Relaxed),
+            pid: self.pid(),
             process: printable(&name),
         }
     }
@@ -77,6 +118,11 @@ impl Slot {
 // SAFETY: `repr(C)`, atomic integers and arrays of them only.
 unsafe impl Shared for Slot {}
 
+/// How long the lock of a lease is: more than one byte, and different for each epoch.
+pub(super) fn lock_len(epoch: u64) -> u64 {
+    2 + epoch
+}
+
 /// A peer's bytes as text that is safe to show on a terminal.
 fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes.split(|&byte| byte == 0).next().unwrap_or_default());
@@ -90,4 +136,5 @@ const FREE: u32 = 0;
 const TAKEN: u32 = 1;
 const NAME_WORDS: usize = 4;
 const WORD_BYTES: usize = size_of::<u64>();
+#[cfg(not(ringbus_loom))]
 const _: () = assert!(size_of::<Slot>() == 64);

@@ -4,7 +4,11 @@
 use std::ptr::NonNull;
 
 #[cfg(not(ringbus_loom))]
-use super::{place::Place, view::RingView};
+use super::{
+    layout::{Geometry, HeaderForm, TimeSource},
+    place::Place,
+    view::RingView,
+};
 #[cfg(not(ringbus_loom))]
 use crate::sync::{AtomicU64, Ordering};
 
@@ -17,10 +21,18 @@ pub(crate) struct BlockHeader {
     pub(crate) publisher: u16,
     pub(crate) tag: u64,
     pub(crate) time: u64,
+    pub(crate) attributes_len: u16,
 }
 
 #[cfg(not(ringbus_loom))]
-const META_OFFSET: usize = 8;
+const META_OFFSET: u64 = 8;
+/// Of those that have one.
+#[cfg(not(ringbus_loom))]
+const TAG_OFFSET: u64 = 16;
+
+/// Payloads of up to so many bytes are copied without a call.
+#[cfg(not(ringbus_loom))]
+pub(crate) const COPIED_IN_PIECES_MAX: usize = 256;
 
 #[cfg(not(ringbus_loom))]
 impl RingView<'_> {
@@ -32,62 +44,149 @@ impl RingView<'_> {
         unsafe { block.add(self.geometry().payload_offset as usize) }
     }
 
+    /// Where the attributes of the block at `place` start; `attributes_max_bytes` are there.
+    pub(crate) fn attributes(&self, place: Place) -> NonNull<u8> {
+        let block = self.block(place);
+        // SAFETY: as above.
+        unsafe { block.add(self.geometry().attributes_offset as usize) }
+    }
+
+    /// Writes payload and header into a block that the caller is publishing.
+    ///
+    /// From the payload's end to the header: a subscriber polls the block's first line, and takes it
+    /// away from between the first store into it and the stamp if there is time. With all stores
+    /// into that line at the end there is none.
+    ///
+    /// # Safety
+    ///
+    /// `payload` is at most `payload_max_bytes` long and does not overlap the block, which nobody
+    /// else reads or writes until it is published.
+    #[inline(always)]
+    pub(crate) unsafe fn write(&self, place: Place, header: BlockHeader, payload: &[u8]) {
+        let form = self.geometry().header_form;
+        // SAFETY: as this function requires.
+        unsafe { self.write_by(copy_backwards, place, form, header, payload) };
+    }
+
+    /// The same for a payload of at most [`COPIED_IN_PIECES_MAX`] bytes and a topic whose blocks have no
+    /// other fields than [`HeaderForm::Tagged`] has: without a call.
+    ///
+    /// # Safety
+    ///
+    /// As for [`write`](Self::write).
+    #[inline(always)]
+    pub(crate) unsafe fn write_plainly(&self, place: Place, header: BlockHeader, payload: &[u8]) {
+        let form = match self.geometry().header_form {
+            HeaderForm::Lean => HeaderForm::Lean,
+            HeaderForm::Tagged | HeaderForm::Other => HeaderForm::Tagged,
+        };
+        // SAFETY: as this function requires.
+        unsafe { self.write_by(copy_in_pieces, place, form, header, payload) };
+    }
+
+    /// # Safety
+    ///
+    /// As for [`write`](Self::write); `copy` asks for no more than `copy_nonoverlapping` does.
+    #[inline(always)]
+    unsafe fn write_by(
+        &self,
+        copy: unsafe fn(*const u8, *mut u8, usize),
+        place: Place,
+        form: HeaderForm,
+        header: BlockHeader,
+        payload: &[u8],
+    ) {
+        // All that is read is read before the first store, which might be to what is read, for all
+        // that the compiler knows.
+        let block = self.block(place);
+        // SAFETY: the payload lies within its block, which lies within the segment (R1).
+        let target = unsafe { block.add(self.geometry().payload_offset as usize) };
+        // SAFETY: the caller's promise.
+        unsafe { copy(payload.as_ptr(), target.as_ptr(), payload.len()) };
+        self.write_header_in(block, form, header);
+    }
+
     /// Writes the header of a block that the caller is publishing.
     #[inline(always)]
     pub(crate) fn write_header(&self, place: Place, header: BlockHeader) {
-        let geometry = self.geometry();
-        if geometry.shape.is_lean() {
-            return;
-        }
+        self.write_header_in(self.block(place), self.geometry().header_form, header);
+    }
+
+    #[inline(always)]
+    fn write_header_in(&self, block: NonNull<u8>, form: HeaderForm, header: BlockHeader) {
         let meta = u64::from(header.len_bytes)
             | u64::from(header.flags) << 32
             | u64::from(header.publisher) << 48;
-        // Relaxed throughout: edge COMMIT publishes them.
-        self.block_word(place, META_OFFSET)
-            .store(meta, Ordering::Relaxed);
-        if geometry.shape.tags {
-            let offset = geometry.tag_offset as usize;
-            self.block_word(place, offset)
-                .store(header.tag, Ordering::Relaxed);
-        }
-        if geometry.shape.time != super::layout::TimeSource::None {
-            let offset = geometry.time_offset as usize;
-            self.block_word(place, offset)
-                .store(header.time, Ordering::Relaxed);
+        match form {
+            HeaderForm::Lean => {}
+            HeaderForm::Tagged => {
+                // Relaxed: edge COMMIT publishes it.
+                let tag = self.word_in(block, TAG_OFFSET);
+                tag.store(header.tag, Ordering::Relaxed);
+                // Relaxed: as above.
+                let word = self.word_in(block, META_OFFSET);
+                word.store(meta, Ordering::Relaxed);
+            }
+            HeaderForm::Other => self.write_fields(block, meta, header),
         }
     }
 
-    /// The length of a message's payload; at most `payload_max_bytes`, whatever a peer wrote.
+    #[inline]
+    fn write_fields(&self, block: NonNull<u8>, meta: u64, header: BlockHeader) {
+        // Read before the first store, as in `write`.
+        let Geometry {
+            shape,
+            tag_offset,
+            time_offset,
+            attributes_len_offset,
+            ..
+        } = *self.geometry();
+        let keeps_time = shape.time != TimeSource::None;
+        let (keeps_tags, keeps_attributes) = (shape.tags, shape.keeps_attributes());
+        let write = |offset: u64, value: u64| {
+            // Relaxed: edge COMMIT publishes it.
+            self.word_in(block, offset).store(value, Ordering::Relaxed);
+        };
+        write(META_OFFSET, meta);
+        if keeps_tags {
+            write(tag_offset, header.tag);
+        }
+        if keeps_time {
+            write(time_offset, header.time);
+        }
+        if keeps_attributes {
+            write(attributes_len_offset, header.attributes_len.into());
+        }
+    }
+
+    /// Where the payload of a message starts, and its length; at most `payload_max_bytes`, whatever
+    /// a peer wrote.
     #[inline(always)]
-    pub(crate) fn payload_len(&self, place: Place) -> usize {
-        let shape = &self.geometry().shape;
-        if shape.fixed {
-            return shape.payload_max_bytes as usize;
-        }
-        // Relaxed: edge COMMIT published it.
-        let meta = self.block_word(place, META_OFFSET).load(Ordering::Relaxed);
-        (shape.payload_max_bytes as usize).min(meta as u32 as usize)
+    pub(crate) fn payload_of(&self, place: Place) -> (NonNull<u8>, usize) {
+        let geometry = self.geometry();
+        let (block, max) = (self.block(place), geometry.shape.payload_max_bytes as usize);
+        let len = if geometry.shape.fixed {
+            max
+        } else {
+            // Relaxed: edge COMMIT published it.
+            let meta = self.word_in(block, META_OFFSET).load(Ordering::Relaxed);
+            max.min(meta as u32 as usize)
+        };
+        // SAFETY: the payload lies within its block, which lies within the segment (R1).
+        let start = unsafe { block.add(geometry.payload_offset as usize) };
+        (start, len)
     }
 
-    /// Reads the header of a message. Its length is at most `payload_max_bytes`, whatever a peer
-    /// wrote.
+    /// Reads the header of a message. Its lengths are at most `payload_max_bytes` and
+    /// `attributes_max_bytes`, whatever a peer wrote.
     #[inline(always)]
     pub(crate) fn read_header(&self, place: Place) -> BlockHeader {
         let geometry = self.geometry();
-        let payload_max = geometry.shape.payload_max_bytes as u32;
-        if geometry.shape.is_lean() {
-            return BlockHeader {
-                len_bytes: payload_max,
-                ..BlockHeader::default()
-            };
-        }
         // Relaxed throughout: edge COMMIT published them, or the caller revalidates.
-        let word = |offset: u64| {
-            self.block_word(place, offset as usize)
-                .load(Ordering::Relaxed)
-        };
-        let meta = word(META_OFFSET as u64);
-        BlockHeader {
+        let block = self.block(place);
+        let word = |offset: u64| self.word_in(block, offset).load(Ordering::Relaxed);
+        let payload_max = geometry.shape.payload_max_bytes as u32;
+        let of_meta = |meta: u64| BlockHeader {
             len_bytes: if geometry.shape.fixed {
                 payload_max
             } else {
@@ -95,26 +194,174 @@ impl RingView<'_> {
             },
             flags: (meta >> 32) as u16,
             publisher: (meta >> 48) as u16,
+            ..BlockHeader::default()
+        };
+        match geometry.header_form {
+            HeaderForm::Tagged => BlockHeader {
+                tag: word(TAG_OFFSET),
+                ..of_meta(word(META_OFFSET))
+            },
+            HeaderForm::Lean => BlockHeader {
+                len_bytes: payload_max,
+                ..BlockHeader::default()
+            },
+            HeaderForm::Other => self.read_fields(block, of_meta(word(META_OFFSET))),
+        }
+    }
+
+    /// The same for a topic whose blocks have no other fields than [`HeaderForm::Tagged`] has.
+    #[inline(always)]
+    pub(crate) fn read_plain_header(&self, place: Place) -> BlockHeader {
+        let geometry = self.geometry();
+        // Relaxed throughout: edge COMMIT published them.
+        let block = self.block(place);
+        let word = |offset: u64| self.word_in(block, offset).load(Ordering::Relaxed);
+        let (meta, tag) = match geometry.header_form {
+            HeaderForm::Lean => (0, 0),
+            HeaderForm::Tagged | HeaderForm::Other => (word(META_OFFSET), word(TAG_OFFSET)),
+        };
+        BlockHeader {
+            flags: (meta >> 32) as u16,
+            publisher: (meta >> 48) as u16,
+            tag,
+            ..BlockHeader::default()
+        }
+    }
+
+    /// Reads what a block with the fields that the shape tells has beside `header`.
+    #[inline]
+    fn read_fields(&self, block: NonNull<u8>, header: BlockHeader) -> BlockHeader {
+        let geometry = self.geometry();
+        let word = |offset: u64| self.word_in(block, offset).load(Ordering::Relaxed);
+        BlockHeader {
             tag: if geometry.shape.tags {
                 word(geometry.tag_offset)
             } else {
                 0
             },
             time: match geometry.shape.time {
-                super::layout::TimeSource::None => 0,
+                TimeSource::None => 0,
                 _ => word(geometry.time_offset),
             },
+            attributes_len: if geometry.shape.keeps_attributes() {
+                let max = geometry.shape.attributes_max_bytes as u64;
+                word(geometry.attributes_len_offset).min(max) as u16
+            } else {
+                0
+            },
+            ..header
         }
     }
 
+    /// A word of the header of a block of this ring's.
     #[inline(always)]
-    fn block_word(&self, place: Place, offset: usize) -> &AtomicU64 {
-        let block = self.block(place);
+    fn word_in(&self, block: NonNull<u8>, offset: u64) -> &AtomicU64 {
         // SAFETY: the header's words lie within the block, which lies within the segment (R1).
-        let word = unsafe { block.add(offset) };
+        let word = unsafe { block.add(offset as usize) };
         // SAFETY:
         // - mapped for `'m`: R1. Aligned: blocks and `offset` are multiples of 8.
         // - peer writes are no race on an atomic, and any value is valid.
         unsafe { word.cast().as_ref() }
+    }
+}
+
+/// Copies the bytes from the last to the first, in pieces of 32, which costs less than a call of `memcpy`;
+/// of more than 256 bytes all but the first 64 are copied by that, and those last.
+///
+/// # Safety
+///
+/// As for `copy_nonoverlapping`.
+#[cfg(not(ringbus_loom))]
+#[inline(always)]
+unsafe fn copy_backwards(from: *const u8, to: *mut u8, len: usize) {
+    let mut left = len;
+    if len > COPIED_IN_PIECES_MAX {
+        left = 2 * PIECE;
+        let (from, to) = (from.wrapping_add(left), to.wrapping_add(left));
+        // SAFETY: the bytes from `left` to `len` of what the caller promised.
+        unsafe { to.copy_from_nonoverlapping(from, len - left) };
+    }
+    // SAFETY: the first `left` of them.
+    unsafe { copy_in_pieces(from, to, left) };
+}
+
+#[cfg(not(ringbus_loom))]
+const PIECE: usize = 32;
+
+/// The same, all of it in pieces.
+///
+/// # Safety
+///
+/// As for `copy_nonoverlapping`.
+#[cfg(not(ringbus_loom))]
+#[inline(always)]
+unsafe fn copy_in_pieces(from: *const u8, to: *mut u8, len: usize) {
+    let mut left = len;
+    while left > 2 * PIECE {
+        left -= PIECE;
+        // SAFETY: `left + PIECE` is at most `len`.
+        unsafe { copy_piece::<PIECE>(from, to, left) };
+    }
+    // What is left at the beginning, as two pieces that overlap.
+    match left {
+        // SAFETY: within the first `left` bytes.
+        PIECE.. => unsafe { copy_ends::<PIECE>(from, to, left) },
+        // SAFETY: as above.
+        16.. => unsafe { copy_ends::<16>(from, to, left) },
+        // SAFETY: as above.
+        8.. => unsafe { copy_ends::<8>(from, to, left) },
+        // SAFETY: each byte is one of the first `left`.
+        _ => (0..left)
+            .rev()
+            .for_each(|at| unsafe { copy_piece::<1>(from, to, at) }),
+    }
+}
+
+/// Copies the last and then the first `BYTES` of `len` bytes, which are at least as many.
+///
+/// # Safety
+///
+/// As for `copy_nonoverlapping` of `len` bytes.
+#[cfg(not(ringbus_loom))]
+#[inline(always)]
+unsafe fn copy_ends<const BYTES: usize>(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the end of what the caller promised.
+    unsafe { copy_piece::<BYTES>(from, to, len - BYTES) };
+    // SAFETY: the beginning of it.
+    unsafe { copy_piece::<BYTES>(from, to, 0) };
+}
+
+/// Copies `BYTES` bytes from offset `at` to the same offset.
+///
+/// # Safety
+///
+/// As for `copy_nonoverlapping` of `at + BYTES` bytes.
+#[cfg(not(ringbus_loom))]
+#[inline(always)]
+unsafe fn copy_piece<const BYTES: usize>(from: *const u8, to: *mut u8, at: usize) {
+    let (from, to) = (from.wrapping_add(at), to.wrapping_add(at));
+    // SAFETY: within what the caller promised.
+    unsafe { to.copy_from_nonoverlapping(from, BYTES) };
+}
+
+#[cfg(all(test, not(ringbus_loom)))]
+mod tests {
+    use super::copy_backwards;
+
+    #[test]
+    fn every_length_is_copied_whole_and_nothing_beside_it() {
+        let from: Vec<u8> = (0..600u32).map(|byte| byte as u8 | 1).collect();
+        for len in 0..from.len() {
+            let mut to = vec![0; len + 64];
+            // SAFETY: `from` is longer than `len`, and `to` has room for it from byte 32 on.
+            unsafe { copy_backwards(from.as_ptr(), to[32..].as_mut_ptr(), len) };
+            assert_eq!(to[32..32 + len], from[..len]);
+            assert!(
+                to[..32]
+                    .iter()
+                    .chain(&to[32 + len..])
+                    .all(|byte| *byte == 0)
+            );
+        }
     }
 }

@@ -27,7 +27,6 @@
 //! 7. the spare's `taker` := nobody
 //!
 use super::{
-    crash_point::crash_point,
     gate,
     layout::{PublisherRecord, Spare},
     place::Place,
@@ -133,18 +132,20 @@ pub(crate) fn mark_won(ring: &RingView, own_record: u32, want: Sequence) {
     let used = used.min(ring.geometry().shape.max_publishers.into()) as u32;
     for index in (0..used).filter(|index| *index != own_record) {
         let record = ring.record(index);
-        // Acquire: edge INTENT, pairs with the Release in `SharedPublisher::swap`.
+        // Acquire: edge INTENT, pairs with the Release in `SharedPublisher::swap`; the list entry that
+        // is judged is that of this swap.
         let intent = Intent(record.intent.load(Ordering::Acquire));
         if intent.is_none() || intent.is_won() || intent.is_exchange() {
             continue;
         }
         let seq = intent.sequence(want);
         if seq.plus(capacity) < want && is_in_ring(ring, index, intent, seq) {
-            // AcqRel: edge WON. If the publisher has moved on, there is nothing to mark.
+            // Relaxed: edge WON; the Release swap of the stamp, which follows, publishes the mark. If
+            // the publisher has moved on, there is nothing to mark.
             let _ = record.intent.compare_exchange(
                 intent.0,
                 intent.won().0,
-                Ordering::AcqRel,
+                Ordering::Relaxed,
                 Ordering::Relaxed,
             );
         }
@@ -200,7 +201,6 @@ pub(crate) fn exchange(
         {
             continue;
         }
-        crash_point();
         let found = Entry(spare.entry.load(Ordering::Relaxed));
         let is_usable = is_free(found);
         if !is_usable || is_unused(found) && !reserve.reserve(found.chunk()) {
@@ -212,11 +212,9 @@ pub(crate) fn exchange(
         }
         let (record, listed) = (ring.record(index), ring.list_entry(index, entry));
         record.displaced.store(found.0, Ordering::Relaxed);
-        crash_point();
         record
             .intent
             .store(Intent::exchange(entry).0, Ordering::Release);
-        crash_point();
         finish_exchange(record, spare, listed);
         // Edge OBSERVE: the caller writes into a chunk that another publisher won, after raising
         // the limit; an observer that sees the one must see the other.
@@ -233,12 +231,9 @@ fn finish_exchange(record: &PublisherRecord, spare: &Spare, listed: &AtomicU64) 
     // Otherwise step 5 was done already.
     if held != found {
         spare.entry.store(held, Ordering::Release);
-        crash_point();
         listed.store(found, Ordering::Release);
-        crash_point();
     }
     record.intent.store(Intent::NONE.0, Ordering::Release);
-    crash_point();
     // Release: edge SPARE.
     spare.taker.store(0, Ordering::Release);
 }
@@ -271,11 +266,10 @@ fn recover_swap(ring: &RingView, index: u32, intent: Intent, near: Sequence) {
     let seq = intent.sequence(near);
     // The stamp first: if it has moved on, then the mark of a success was made before.
     let in_ring = is_in_ring(ring, index, intent, seq);
-    // Acquire: edge WON.
-    let won = in_ring || Intent(record.intent.load(Ordering::Acquire)).is_won();
+    // Relaxed: edge WON, by the Acquire load of the stamp in `is_in_ring`.
+    let won = in_ring || Intent(record.intent.load(Ordering::Relaxed)).is_won();
     if won && let Some(entry) = list_entry(ring, index, intent) {
         entry.store(record.displaced.load(Ordering::Relaxed), Ordering::Release);
-        crash_point();
     }
 }
 
@@ -285,7 +279,7 @@ fn is_in_ring(ring: &RingView, record: u32, intent: Intent, seq: Sequence) -> bo
     };
     // The entry still names the chunk that was to be published, until step 4.
     let chunk = Entry(entry.load(Ordering::Acquire)).chunk();
-    // Acquire: edge COMMIT; a later stamp there was preceded by the marks of `mark_won`.
+    // Acquire: edges COMMIT and WON; a later stamp there was preceded by the marks of `mark_won`.
     let stamp = ring.stamp(seq).load(Ordering::Acquire);
     ring.geometry().stamps.read(stamp, seq) == Slot::Ready(chunk)
 }

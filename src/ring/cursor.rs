@@ -1,17 +1,22 @@
 //! Subscribers: joining, taking messages in place, moving on.
 
 use super::{
+    chunk_guess::ChunkGuess,
     cursor_word::{CursorState, CursorWord},
-    layout::Cell,
+    layout::{Cell, PublisherMode},
+    pace::{self, Pace},
     place::Place,
     sequence::{Sequence, Slot},
     tail::{find_oldest, find_tail},
     view::{CellsView, RingView},
 };
-use crate::sync::{Ordering, fence, load_acquire};
+use crate::sync::{Ordering, fence, load_acquire, spin_loop};
 
 /// How often reading the newest message gives way to a publisher that laps the ring meanwhile.
 const NEWEST_ROUNDS_MAX: u32 = 1 << 16;
+
+/// How often a subscriber may find that it was passed and yet missed nothing, in one take.
+const PASSED_ROUNDS_MAX: u32 = 1 << 10;
 
 /// How a registered subscriber and the publishers treat each other.
 ///
@@ -42,6 +47,23 @@ pub(crate) struct Run {
     pub(crate) len: u32,
 }
 
+impl Run {
+    pub(crate) const EMPTY: Self = Self {
+        first: Sequence(0),
+        len: 0,
+    };
+}
+
+/// What a subscriber finds where its next message belongs.
+pub(crate) enum Next {
+    /// The message, in its own slot; it is lent now.
+    Home(Place),
+    /// Nothing yet.
+    Nothing,
+    /// Something that [`Cursor::take`] knows about.
+    Other,
+}
+
 /// Why a subscriber did not get the messages it was due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interruption {
@@ -59,11 +81,17 @@ pub(crate) struct Cursor<'m> {
     cell: &'m Cell,
     /// How this subscriber stands when it is not overtaken or evicted.
     state: CursorState,
+    /// Whether nothing passes it, and messages lie in their own slots but for a few.
+    is_plain: bool,
     next: Sequence,
     /// The cell's word as this subscriber last left it.
     word: CursorWord,
     /// Messages lent from `next` on, reliable subscribers only.
     lent: u32,
+    /// The place of the first of those: of many takes it is the only one.
+    lent_first: Place,
+    /// How many of those, from the first on, lie in their own slots.
+    lent_home: u32,
     /// The chunks of the messages that were taken last, those of a subscriber that may be passed:
     /// once it is, the slots belong to later messages and no longer tell.
     chunks: Box<[u32]>,
@@ -71,6 +99,17 @@ pub(crate) struct Cursor<'m> {
     chunks_from: Sequence,
     /// Messages it had asked for that were gone before it started.
     missed_before_start: u64,
+    pace: Pace,
+    guess: ChunkGuess,
+}
+
+/// Messages that are ready to be read.
+struct Ready {
+    len: u32,
+    /// How many of them, from the first on, lie in their own slots.
+    home: u32,
+    first: Place,
+    last: Place,
 }
 
 impl<'m> Cursor<'m> {
@@ -103,15 +142,33 @@ impl<'m> Cursor<'m> {
             ring,
             cell,
             state,
+            is_plain: state == CursorState::Reliable
+                && ring.geometry().shape.mode == PublisherMode::Exclusive,
             next: start,
             word,
             lent: 0,
+            lent_first: Place::home(start),
+            lent_home: 0,
             chunks,
             chunks_from: start,
             missed_before_start: 0,
+            pace: Pace::new(start),
+            guess: ChunkGuess::new(),
         };
         cursor.missed_before_start = cursor.attach(start);
         cursor
+    }
+
+    /// Where it reads.
+    #[inline(always)]
+    pub(crate) fn ring(&self) -> &RingView<'m> {
+        &self.ring
+    }
+
+    /// Whether [`take_next`](Self::take_next) finds what there is, nearly always.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// Leaves: publishers no longer heed this subscriber.
@@ -147,13 +204,76 @@ impl<'m> Cursor<'m> {
 
     /// Takes up to `max` of the next messages, in place, until [`release`](Self::release); `None`
     /// when there is none. Gives back what was taken before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
+        if max == 1 {
+            let len = 1;
+            match self.take_next(|| false) {
+                Next::Home(place) => {
+                    let first = place.sequence();
+                    return Ok(Some(Run { first, len }));
+                }
+                Next::Nothing => return Ok(None),
+                Next::Other => {}
+            }
+        }
+        self.take_otherwise(max)
+    }
+
+    /// The same where [`take_next`](Self::take_next) was tried.
+    #[inline(always)]
+    pub(crate) fn take_otherwise(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
+        match self.state {
+            CursorState::Reliable if self.missed_before_start == 0 => self.take_gated(max),
+            _ => self.take_counted(max),
+        }
+    }
+
+    /// Gives back what was taken, and takes the next message if it lies where nearly all messages of an
+    /// exclusive topic do: one look at one stamp, for the poll that does nothing but this. Makes no call.
+    ///
+    /// Asks `must_tell` once the cell says what was given back. If somebody must be told, only the cell
+    /// knows: [`release`](Self::release) is still to be called.
+    #[inline(always)]
+    pub(crate) fn take_next(&mut self, must_tell: impl FnOnce() -> bool) -> Next {
+        if !self.is_plain || self.missed_before_start > 0 {
+            return Next::Other;
+        }
+        let seq = self.next.plus(self.lent.into());
+        if self.lent > 0 {
+            let word = CursorWord::new(seq, 0, CursorState::Reliable);
+            // Release: edge RELEASE, as in `release`.
+            self.cell.cursor.store(word.0, Ordering::Release);
+            if must_tell() {
+                return Next::Other;
+            }
+            self.next = seq;
+            (self.lent, self.lent_home) = (0, 0);
+        }
+        let stamps = self.ring.geometry().stamps;
+        // Acquire: edge COMMIT, as in `count_ready`.
+        let stamp = load_acquire(self.ring.stamp(seq));
+        if stamp == stamps.stamp(seq, 0) {
+            (self.lent, self.lent_home) = (1, 1);
+            return Next::Home(Place::home(seq));
+        }
+        match stamps.read(stamp, seq) {
+            Slot::Empty if !self.pace.is_dense_at(seq) => {
+                self.pace.found_none(seq);
+                if self.pace.is_waiting() {
+                    self.ring.prefetch_second_line(seq);
+                }
+                Next::Nothing
+            }
+            _ => Next::Other,
+        }
+    }
+
+    /// Takes where messages may have been missed, and counts those.
+    fn take_counted(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
         let taken = if self.missed_before_start > 0 {
             let missed = std::mem::take(&mut self.missed_before_start);
             Err(Interruption::Lagged { missed })
-        } else if self.state == CursorState::Reliable {
-            self.take_gated(max)
         } else {
             self.take_pinned(max)
         };
@@ -186,6 +306,13 @@ impl<'m> Cursor<'m> {
     /// Where message `seq` of the run that was taken last lies.
     #[inline(always)]
     pub(crate) fn place(&self, seq: Sequence) -> Result<Place, Interruption> {
+        let index = seq.since(self.next);
+        if index < self.lent_home.into() {
+            return Ok(Place::home(seq));
+        }
+        if self.lent > 0 && index == 0 {
+            return Ok(self.lent_first);
+        }
         let geometry = self.ring.geometry();
         let chunk = match self.state {
             // Relaxed: `take` has seen this stamp, and nobody passes this subscriber.
@@ -203,6 +330,12 @@ impl<'m> Cursor<'m> {
             .ok_or(Interruption::Corrupted { seq })
     }
 
+    /// How many messages of what was taken last, from the first on, are known to lie in their own slots.
+    #[inline(always)]
+    pub(crate) fn lent_home(&self) -> u32 {
+        self.lent_home
+    }
+
     /// Gives back everything that was taken. `true` if the cursor moved, so that publishers at the
     /// gate must be told.
     ///
@@ -216,7 +349,7 @@ impl<'m> Cursor<'m> {
                     return false;
                 }
                 self.next = self.next.plus(self.lent.into());
-                self.lent = 0;
+                (self.lent, self.lent_home) = (0, 0);
                 let word = CursorWord::new(self.next, 0, CursorState::Reliable);
                 // Release: edge RELEASE, pairs with the Acquire in `gate::raise`; the reads of the
                 // messages are over.
@@ -264,6 +397,11 @@ impl<'m> Cursor<'m> {
         true
     }
 
+    /// Whether the next take tells that messages were missed before it started.
+    pub(crate) fn has_missed_start(&self) -> bool {
+        self.missed_before_start > 0
+    }
+
     /// Does not count what was overtaken while it joined or sought: nobody asked for those messages.
     pub(crate) fn pardon_start(&mut self) {
         self.missed_before_start = 0;
@@ -271,25 +409,73 @@ impl<'m> Cursor<'m> {
 
     /// Goes to `start`, forgetting everything in between; publishers may be told.
     pub(crate) fn seek(&mut self, start: Sequence) {
-        self.lent = 0;
+        (self.lent, self.lent_home) = (0, 0);
         self.next = start;
         self.missed_before_start = self.attach(start);
     }
 
+    #[inline(always)]
     fn take_gated(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
         self.release();
-        let len = self.count_ready(max)?;
-        self.lent = len;
+        let ready = self.count_ready(max)?;
+        let len = ready.len;
+        if len == 0 {
+            self.found_none();
+        } else if ready.last.chunk() != 0 {
+            self.guess.saw(ready.last.chunk(), len);
+        }
+        (self.lent, self.lent_home) = (len, ready.home);
+        self.lent_first = ready.first;
         Ok((len > 0).then_some(Run {
             first: self.next,
             len,
         }))
     }
 
+    /// Nothing is there yet: prepares for the next look.
+    #[inline(always)]
+    fn found_none(&mut self) {
+        if self.pace.found_none(self.next) {
+            self.let_publisher_ahead();
+        }
+        if !self.pace.is_waiting() {
+            return;
+        }
+        self.ring.prefetch_second_line(self.next);
+        let due = self.guess.due();
+        let due = due.and_then(|chunk| Place::checked(self.ring.geometry(), self.next, chunk));
+        if let Some(place) = due {
+            self.ring.prefetch_to_read(place);
+        }
+    }
+
+    /// Waits until a batch of messages is there, but not for long, and only while they come.
+    #[cold]
+    fn let_publisher_ahead(&mut self) {
+        let batch = pace::BATCH.min(self.ring.geometry().quantum());
+        for look in 1..=pace::LOOKS_AHEAD_MAX {
+            (0..pace::SPINS_PER_LOOK).for_each(|_| spin_loop());
+            if self.has_come(self.next.plus(batch - 1)) {
+                return;
+            }
+            // It takes a moment to get away.
+            if look >= pace::LOOKS_AHEAD_MIN && !self.has_come(self.next.plus(look / 2)) {
+                return self.pace.publisher_is_slow();
+            }
+        }
+    }
+
+    fn has_come(&self, seq: Sequence) -> bool {
+        // Relaxed: only when to look is decided here.
+        let stamp = self.ring.stamp(seq).load(Ordering::Relaxed);
+        self.ring.geometry().stamps.read(stamp, seq) != Slot::Empty
+    }
+
     fn take_pinned(&mut self, max: u32) -> Result<Option<Run>, Interruption> {
         // A second round only after being passed without a loss; then nothing is held, and whoever
-        // passes this cursor again overwrites its next message.
-        loop {
+        // passes this cursor again overwrites its next message. Many only if somebody else writes
+        // this cell.
+        for _ in 0..PASSED_ROUNDS_MAX {
             let (len, is_lapped) = self.note_ready(max);
             let first = self.next;
             let is_still_there = if len == 0 && self.word.pins() == 0 {
@@ -300,10 +486,17 @@ impl<'m> Cursor<'m> {
             match (is_still_there, len) {
                 // Passed by a publisher that did not mark this cursor.
                 (true, 0) if is_lapped => return Err(Interruption::Corrupted { seq: first }),
-                (true, 0) => return Ok(None),
+                (true, 0) => {
+                    self.found_none();
+                    return Ok(None);
+                }
                 // The swap won against every publisher's: none has passed this cursor, and none
                 // will without respecting the pins. So what was noted is still there.
                 (true, _) => {
+                    let last = self.chunks[len as usize - 1];
+                    if last != 0 {
+                        self.guess.saw(last, len);
+                    }
                     self.next = first.plus(len.into());
                     return Ok(Some(Run { first, len }));
                 }
@@ -313,25 +506,58 @@ impl<'m> Cursor<'m> {
                 },
             }
         }
+        Err(Interruption::Corrupted { seq: self.next })
     }
 
-    /// How many messages are ready from `next` on, at most `max`.
+    /// Which messages are ready from `next` on, at most `max`.
     #[inline(always)]
-    fn count_ready(&self, max: u32) -> Result<u32, Interruption> {
-        let mut len = 0;
+    fn count_ready(&self, max: u32) -> Result<Ready, Interruption> {
+        let geometry = self.ring.geometry();
+        let home = match geometry.shape.mode {
+            PublisherMode::Exclusive => self.count_home(max),
+            PublisherMode::Shared => 0,
+        };
+        let (mut len, mut first) = (home, Place::home(self.next));
+        let mut last = first;
         while len < max {
             let seq = self.next.plus(len.into());
             // Acquire: edge COMMIT, pairs with the Release in `publish`; the block is written.
             let stamp = load_acquire(self.ring.stamp(seq));
-            match self.ring.geometry().stamps.read(stamp, seq) {
-                Slot::Ready(chunk) if self.is_chunk(seq, chunk) => len += 1,
-                // Damage is for the next take to tell, once what is before it was read.
-                Slot::Ready(_) if len > 0 => break,
+            let ready = match geometry.stamps.read(stamp, seq) {
+                Slot::Ready(chunk) => Place::checked(geometry, seq, chunk),
                 Slot::Empty => break,
-                Slot::Ready(_) | Slot::Lapped => return Err(Interruption::Corrupted { seq }),
+                Slot::Lapped => None,
+            };
+            if let Some(place) = ready {
+                // All lines of a run are on their way before the first is looked at.
+                self.ring.prefetch_to_read(place);
             }
+            match ready {
+                Some(place) if len == 0 => (first, last) = (place, place),
+                Some(place) => last = place,
+                // Damage is for the next take to tell, once what is before it was read.
+                None if len > 0 => break,
+                None => return Err(Interruption::Corrupted { seq }),
+            }
+            len += 1;
         }
-        Ok(len)
+        Ok(Ready {
+            len,
+            home,
+            first,
+            last,
+        })
+    }
+
+    /// How many messages, from `next` to the end of the lap, at most `max`, are ready in their own
+    /// slots, as nearly all of an exclusive topic's are: all have the same stamp then.
+    #[inline(always)]
+    fn count_home(&self, max: u32) -> u32 {
+        let at_home = self.ring.geometry().stamps.stamp(self.next, 0);
+        let stamps = self.ring.stamps_of_lap(self.next).take(max as usize);
+        // Acquire: edge COMMIT, as above.
+        let ready = stamps.take_while(|stamp| load_acquire(stamp) == at_home);
+        ready.count() as u32
     }
 
     /// The same for a subscriber that publishers may have passed, which the swap will tell, and
@@ -348,36 +574,37 @@ impl<'m> Cursor<'m> {
             // cursor.
             let stamp = load_acquire(self.ring.stamp(seq));
             match stamps.read(stamp, seq) {
-                Slot::Ready(chunk) if Place::checked(geometry, seq, chunk).is_some() => {
-                    *noted = chunk;
-                }
+                Slot::Ready(chunk) => match Place::checked(geometry, seq, chunk) {
+                    Some(place) => {
+                        self.ring.prefetch_to_read(place);
+                        *noted = chunk;
+                    }
+                    None => return (len, true),
+                },
                 Slot::Empty => break,
-                Slot::Ready(_) | Slot::Lapped => return (len, true),
+                Slot::Lapped => return (len, true),
             }
             len += 1;
         }
         (len, false)
     }
 
-    #[inline(always)]
-    fn is_chunk(&self, seq: Sequence, chunk: u32) -> bool {
-        Place::checked(self.ring.geometry(), seq, chunk).is_some()
-    }
-
     fn was_passed(&self) -> bool {
-        // Acquire: edge PASS.
-        self.cell.cursor.load(Ordering::Acquire) != self.word.0
+        // Relaxed: one who was passed comes back by edge JOIN. Where a later message was found, its
+        // publisher had seen this cursor marked: edge COMMIT.
+        self.cell.cursor.load(Ordering::Relaxed) != self.word.0
     }
 
     #[inline(always)]
     fn swap_word(&mut self, word: CursorWord) -> bool {
-        // Release: edge RELEASE, the reads of what was held are over. Acquire on failure: edge
-        // PASS, pairs with the publisher's swap in `gate`.
+        // Release: edge RELEASE, the reads of what was held are over. Acquires nothing: what it finds
+        // is this subscriber's own word or, where it fails, a mark, after which it comes back by edge
+        // JOIN.
         let swapped = self.cell.cursor.compare_exchange(
             self.word.0,
             word.0,
-            Ordering::AcqRel,
-            Ordering::Acquire,
+            Ordering::Release,
+            Ordering::Relaxed,
         );
         if swapped.is_ok() {
             self.word = word;

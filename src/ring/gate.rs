@@ -8,6 +8,9 @@ use super::{
 };
 use crate::sync::{Ordering, fence};
 
+/// How often a cursor may change while it is to be marked; an honest one wins this race once or twice.
+const ROUNDS_MAX: u32 = 1 << 12;
+
 /// What a look at all cursors allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Clearance {
@@ -104,14 +107,14 @@ pub(crate) fn holder(cells: &CellsView, seq: Sequence) -> Option<u32> {
 
 /// Evicts an evictable subscriber whose cursor still reads `seen`; `false` if it moved meanwhile.
 pub(crate) fn evict(cell: &Cell, seen: CursorWord) -> bool {
-    // Release: edge PASS, as in `overtake_if_in_the_way`. Acquire: edge RELEASE.
+    // Acquire: edge RELEASE. Releases nothing, as in `overtake_if_in_the_way`.
     seen.state() == CursorState::Evictable
         && cell
             .cursor
             .compare_exchange(
                 seen.0,
                 seen.with_state(CursorState::Evicted).0,
-                Ordering::AcqRel,
+                Ordering::Acquire,
                 Ordering::Relaxed,
             )
             .is_ok()
@@ -121,19 +124,25 @@ pub(crate) fn evict(cell: &Cell, seen: CursorWord) -> bool {
 fn overtake_if_in_the_way(cell: &Cell, seq: Sequence, want: Sequence, capacity: u64) -> CursorWord {
     let mut word = cursor_of(cell);
     // A subscriber that moves is soon out of the way; each round here is one move of its.
-    while word.state() == CursorState::Lossy && word.sequence(seq).plus(capacity) < want {
+    for _ in 0..ROUNDS_MAX {
+        if word.state() != CursorState::Lossy || word.sequence(seq).plus(capacity) >= want {
+            return word;
+        }
         let overtaken = word.with_state(CursorState::Overtaken);
-        // Release: edge PASS, pairs with the Acquire of the subscriber's failing swap: it cannot
-        // pin anything any more. Acquire: edge RELEASE, as above.
-        match cell
-            .cursor
-            .compare_exchange(word.0, overtaken.0, Ordering::AcqRel, Ordering::Acquire)
-        {
-            Ok(_) => word = overtaken,
+        // Acquire: edge RELEASE, as above. Releases nothing: the subscriber, whose swaps now fail,
+        // comes back by edge JOIN, and sees the limit by that.
+        match cell.cursor.compare_exchange(
+            word.0,
+            overtaken.0,
+            Ordering::Acquire,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => return overtaken,
             Err(now) => word = CursorWord(now),
         }
     }
-    word
+    // One that only pretends to move. Waited for this time: it may still hold what is in the way.
+    word.with_state(CursorState::Reliable)
 }
 
 /// The cursor that publishers must heed.

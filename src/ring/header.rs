@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::layout::{Geometry, LAYOUT_VERSION, PublisherMode, Shape, ShapeError, TimeSource};
-use crate::sync::AtomicU64;
+use crate::{shared::fnv1a, sync::AtomicU64};
 
 /// Bytes of a header.
 pub(crate) const HEADER_BYTES: usize = 4096;
@@ -15,7 +15,11 @@ pub(crate) const HEADER_BYTES: usize = 4096;
 pub(crate) const NAME_MAX: usize = 255;
 
 /// Features that a program must know to use a segment that has them.
-const FEATURES_REQUIRED_KNOWN: u64 = 0;
+const FEATURES_REQUIRED_KNOWN: u64 = FEATURE_ATTRIBUTES;
+/// Messages have room for attributes.
+const FEATURE_ATTRIBUTES: u64 = 1 << 0;
+/// The ring's file is on huge pages. Optional: who does not know of it maps it in small ones.
+const OPTION_HUGE_PAGES: u64 = 1 << 0;
 const BYTE_ORDER: u32 = 0x0102_0304;
 const RING_MAGIC: [u8; 8] = *b"RINGBUS\0";
 const CURSORS_MAGIC: [u8; 8] = *b"RINGCUR\0";
@@ -112,6 +116,10 @@ pub(crate) struct RingDescription {
     pub(crate) tsc_hz: u64,
     /// Publishers pay a full fence, so that subscribers can sleep without `membarrier`.
     pub(crate) wake_fence: bool,
+    /// The ring's file is on huge pages, and best mapped in such.
+    pub(crate) huge_pages: bool,
+    /// The checksum of the schema, which lies outside of this page.
+    pub(crate) schema_sum: u64,
 }
 
 /// The fields that both headers start with.
@@ -158,8 +166,10 @@ struct RingHeader {
     name: [u8; 256],
     type_name: [u8; 256],
     encoding: [u8; 256],
+    schema_sum: u64,
+    attributes_max_bytes: u64,
     /// Zero; may get a meaning with an optional feature.
-    reserved: [u8; HEADER_BYTES - 952],
+    reserved: [u8; HEADER_BYTES - 968],
     checksum: u64,
 }
 
@@ -212,9 +222,17 @@ impl RingDescription {
             name: text_field(&self.name),
             type_name: text_field(type_name),
             encoding: text_field(&self.encoding),
-            reserved: [0; HEADER_BYTES - 952],
+            schema_sum: self.schema_sum,
+            attributes_max_bytes: shape.attributes_max_bytes.into(),
+            reserved: [0; HEADER_BYTES - 968],
             checksum: 0,
         };
+        if shape.keeps_attributes() {
+            header.preamble.features_required |= FEATURE_ATTRIBUTES;
+        }
+        if self.huge_pages {
+            header.preamble.features_optional |= OPTION_HUGE_PAGES;
+        }
         header.checksum = checksum(header.as_bytes());
         header.as_bytes().into()
     }
@@ -254,6 +272,11 @@ impl RingDescription {
                     });
                 }
             },
+            attributes_max_bytes: u32::try_from(header.attributes_max_bytes).map_err(|_| {
+                HeaderError::Field {
+                    field: "attributes' room",
+                }
+            })?,
             max_publishers: header.max_publishers,
             loans: header.loans,
             max_subscribers: header.max_subscribers,
@@ -287,7 +310,17 @@ impl RingDescription {
             encoding: text(&header.encoding, header.encoding_bytes, "encoding")?,
             tsc_hz: header.tsc_hz,
             wake_fence: flag(header.wake_fence, "wake fence")?,
+            huge_pages: header.preamble.features_optional & OPTION_HUGE_PAGES != 0,
+            schema_sum: header.schema_sum,
         })
+    }
+
+    /// Checks that these bytes, read from where the schema lies, are what its creator wrote there.
+    pub(crate) fn check_schema(&self, schema: &[u8]) -> Result<(), HeaderError> {
+        match fnv1a(schema) == self.schema_sum {
+            true => Ok(()),
+            false => Err(HeaderError::Field { field: "schema" }),
+        }
     }
 
     /// The first page of the cursors segment that goes with this ring.
@@ -402,13 +435,12 @@ fn text(field: &[u8; 256], bytes: u32, name: &'static str) -> Result<String, Hea
         .get(..bytes as usize)
         .filter(|bytes| bytes.len() <= NAME_MAX);
     let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    // It is shown on terminals, which some of them steer; no creator writes them.
+    let text = text.filter(|text| !text.contains(char::is_control));
     text.map(str::to_owned).ok_or(damaged)
 }
 
-/// FNV-1a (64 bit) over all but the last 8 bytes: finds damage, not malice.
+/// Of all but the last 8 bytes, which hold it.
 fn checksum(page: &[u8]) -> u64 {
-    let covered = &page[..page.len() - 8];
-    covered.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    fnv1a(&page[..page.len() - 8])
 }

@@ -46,17 +46,36 @@
 //!
 //! | edge | store | load | what it orders | model (`tests/`) |
 //! |---|---|---|---|---|
-//! | COMMIT | stamp: Release store, `publish`; AcqRel swap, `publish_shared` | stamp: Acquire, `cursor`, `observe`, `tail` | the block's bytes before their reader | `loom_publish`, `loom_publish_shared` |
+//! | COMMIT | stamp: Release store, `publish`; Release swap, `publish_shared` | stamp: Acquire, `cursor`, `observe`, `tail` | the block's bytes before their reader | `loom_publish`, `loom_publish_shared` |
 //! | RELEASE | cursor: Release, `cursor` | cursor: Acquire, `gate` | a subscriber's reads before the block is written again | `loom_gate`, `loom_cursor` |
-//! | PASS | cursor: Release swap, `gate` | cursor: Acquire (failed swap), `cursor` | being passed before coming back | `loom_cursor` |
 //! | LIMIT | limit: AcqRel, `gate` | limit: Acquire, `tail` | the tail is within a lap of the limit | `loom_join` |
-//! | JOIN | cursor, then SeqCst fence, then load of the limit, `cursor` | limit, then SeqCst fence, then loads of cursors, `gate` | a newcomer sees the limit, or is seen | `loom_join` |
+//! | JOIN | cursor, then SeqCst fence, then load of the limit, `cursor` | limit, then SeqCst fence, then loads of cursors, `gate` | a newcomer, or one who was passed and comes back, sees the limit, or is seen | `loom_join`, `loom_cursor` |
 //! | OBSERVE | limit, SeqCst fence, then the block, `gate` | the block, Acquire fence, then limit, `observe` | a torn copy is found out | `loom_publish` |
-//! | DISPLACE | stamp: Release half of the swap, `publish_shared` | stamp: Acquire half of the swap | the last writer's and readers' use of a chunk before its next | `loom_publish_shared` |
-//! | INTENT | intent: Release, `publish_shared` | intent: Acquire, `chunk_list` | a swap's particulars before anybody judges it | `loom_publish_shared` |
-//! | WON | intent: AcqRel swap, `chunk_list` | intent: Acquire, `chunk_list` | the verdict on a swap before its slot is written again | `loom_publish_shared` |
+//! | INTENT | intent: Release, `publish_shared` | intent: Acquire, `chunk_list` | a swap's particulars before anybody judges it | below |
+//! | WON | intent: Relaxed swap, `chunk_list`, then the stamp: Release swap, `publish_shared` | stamp: Acquire, then the intent, `chunk_list` | the verdict on a swap before its slot is written again | `loom_vanish_publisher` |
+//! | SPARE | taker: Release, `chunk_list` | taker: Acquire swap, `chunk_list` | a spare's last use before its next | `loom_publish_shared`, `loom_vanish_publisher` |
+//! | PLACE | owner: Release, `owner` | owner: AcqRel swap, `owner` | what the last owner left before the next one's use | `loom_owner` |
 //!
-//! Edge SLEEP is in the layer `wait`, PLACE in `bus` and EPOCH in `registry`.
+//! Edges SLEEP, CALL and RING are in the layer `wait` and EPOCH in `registry`.
+//!
+//! Weakened one at a time (`RINGBUS_PLANTED`), these ends make a model fail: COMMIT, both ends, the store
+//! and the swap; RELEASE, both; LIMIT, both; JOIN, both fences; OBSERVE, every fence; SPARE, both; WON, both;
+//! PLACE, the store; SLEEP, CALL and RING, the fences; EPOCH, both.
+//!
+//! INTENT is the one that no model can miss. Its Release stores keep the steps of `chunk_list` in order
+//! before a death, which a compiler could change, and models vanish in the order of the source. Its
+//! Acquire load only repeats what others order. If the swap succeeded, then whoever judges it has seen
+//! the stamp of that message or of a later one, and by COMMIT what came before the swap. If it failed, it
+//! could be taken for a success only where the judge reads in the list entry a chunk that has left it, and
+//! that somebody else has published in this very slot. If the chunk left by an exchange, SPARE and COMMIT
+//! bring that to the judge. If it left by a swap, then its publisher has looked between that and the
+//! intent, as nobody gets a lap further without a look, and so has the judge before it judges. One of
+//! their full fences is the first: the publisher's, and the judge reads the entry as it is; or the judge's,
+//! and the publisher finds the slot taken, and does not try. The load stays Acquire, so that nothing else
+//! has to rest on this.
+//!
+//! What needs no edge: a subscriber that finds itself passed comes back by JOIN; and a chunk that is won from
+//! the ring was last written before the stamp of the message before, which its winner has read by COMMIT.
 //!
 //! # Invariants
 //!
@@ -71,15 +90,18 @@
 //!   or free.
 
 pub(crate) mod block;
+mod chunk_guess;
 mod chunk_list;
-mod crash_point;
 pub(crate) mod cursor;
 pub(crate) mod cursor_word;
 pub(crate) mod format;
 pub(crate) mod gate;
 pub(crate) mod header;
 pub(crate) mod layout;
+pub(crate) mod news;
 pub(crate) mod observe;
+pub(crate) mod owner;
+pub(crate) mod pace;
 pub(crate) mod place;
 pub(crate) mod publish;
 pub(crate) mod publish_shared;

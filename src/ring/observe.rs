@@ -1,5 +1,8 @@
 //! Reading without being known: copy the message out, then see whether it was still there.
 
+#[cfg(not(ringbus_loom))]
+use std::ptr::NonNull;
+
 #[cfg(ringbus_loom)]
 pub(crate) use super::view::CopyBuffer;
 use super::{
@@ -65,15 +68,15 @@ impl<'m> ObserverCursor<'m> {
         let stamp = load_acquire(self.ring.stamp(seq));
         match geometry.stamps.read(stamp, seq) {
             Slot::Empty => Observation::Empty,
-            Slot::Lapped => self.lagged(),
+            Slot::Lapped => self.lagged(seq),
             Slot::Ready(chunk) => match Place::checked(geometry, seq, chunk) {
                 None if self.is_intact(seq) => Observation::Corrupted { seq },
-                None => self.lagged(),
+                None => self.lagged(seq),
                 Some(place) => {
                     let header = self.ring.read_header(place);
-                    buffer.copy_from(&self.ring, place, header.len_bytes as usize);
+                    buffer.copy_from(&self.ring, place, &header);
                     if !self.is_intact(seq) {
-                        return self.lagged();
+                        return self.lagged(seq);
                     }
                     self.next = seq.plus(1);
                     Observation::Copied(seq, header)
@@ -92,24 +95,28 @@ impl<'m> ObserverCursor<'m> {
     }
 
     #[cold]
-    fn lagged(&mut self) -> Observation {
+    fn lagged(&mut self, seq: Sequence) -> Observation {
         let oldest = find_oldest(&self.ring).min(find_tail(&self.ring));
         let missed = oldest.since(self.next);
         if missed == 0 {
-            return Observation::Empty;
+            // Whoever overwrites a message has first raised the limit that makes a later one the
+            // oldest.
+            return Observation::Corrupted { seq };
         }
         self.next = oldest;
         Observation::Lagged { missed }
     }
 }
 
-/// A private buffer for one message, aligned like the topic's payloads.
+/// A private buffer for one message: its payload, aligned like the topic's payloads, and its
+/// attributes.
 #[cfg(not(ringbus_loom))]
 pub(crate) struct CopyBuffer {
-    /// Longer than `len` by what aligning its start may take.
+    /// Longer than what is in it by what aligning its start may take.
     bytes: Vec<u8>,
     start: usize,
-    len: usize,
+    payload_len: usize,
+    attributes_len: usize,
     alignment: usize,
 }
 
@@ -120,7 +127,8 @@ impl CopyBuffer {
         let mut buffer = Self {
             bytes: Vec::new(),
             start: 0,
-            len: 0,
+            payload_len: 0,
+            attributes_len: 0,
             alignment,
         };
         // An empty payload has an address as well.
@@ -128,26 +136,47 @@ impl CopyBuffer {
         buffer
     }
 
-    /// The message that was copied last.
-    pub(crate) fn payload(&self) -> &[u8] {
-        &self.bytes[self.start..self.start + self.len]
+    /// A copy of a message, in as much memory as it takes.
+    pub(crate) fn of(ring: &RingView, place: Place, header: &BlockHeader) -> Self {
+        let alignment = ring.geometry().shape.alignment_bytes as usize;
+        let mut copy = Self {
+            bytes: Vec::new(),
+            start: 0,
+            payload_len: 0,
+            attributes_len: 0,
+            alignment,
+        };
+        copy.copy_from(ring, place, header);
+        // An empty payload has an address as well.
+        copy.make_room(1);
+        copy
     }
 
-    /// Copies `len` bytes of a payload word by word, as a publisher may be writing them.
-    fn copy_from(&mut self, ring: &RingView, place: Place, len: usize) {
-        self.make_room(len.next_multiple_of(8));
-        self.len = len;
-        let source = ring.payload(place).cast::<AtomicU64>();
-        // The block is a multiple of 8 bytes long: the last word may hold bytes after the payload.
-        let room = &mut self.bytes[self.start..self.start + len.next_multiple_of(8)];
-        for (index, target) in room.chunks_exact_mut(8).enumerate() {
-            // SAFETY: word `index` of a payload of `len` bytes lies within its block.
-            let word = unsafe { source.add(index) };
-            // SAFETY: as above; aligned, as payloads are aligned to at least 8; an atomic word is
-            // valid whatever a peer writes.
-            let word = unsafe { word.as_ref() };
-            target.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
-        }
+    /// The payload that was copied last.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.bytes[self.start..self.start + self.payload_len]
+    }
+
+    /// The attributes that were copied last.
+    pub(crate) fn attributes(&self) -> &[u8] {
+        let start = self.start + words(self.payload_len);
+        &self.bytes[start..start + self.attributes_len]
+    }
+
+    /// Copies a message word by word, as a publisher may be writing it.
+    pub(crate) fn copy_from(&mut self, ring: &RingView, place: Place, header: &BlockHeader) {
+        self.payload_len = header.len_bytes as usize;
+        self.attributes_len = header.attributes_len.into();
+        let payload_room = words(self.payload_len);
+        let room = payload_room + words(self.attributes_len);
+        self.make_room(room);
+        let room = &mut self.bytes[self.start..self.start + room];
+        let (payload, attributes) = room.split_at_mut(payload_room);
+        // SAFETY: the block is a multiple of 8 bytes long; the last word may hold bytes after the
+        // payload.
+        unsafe { copy_words(ring.payload(place), payload) };
+        // SAFETY: as above; what is there is no longer than the header may say.
+        unsafe { copy_words(ring.attributes(place), attributes) };
     }
 
     fn make_room(&mut self, len: usize) {
@@ -155,5 +184,27 @@ impl CopyBuffer {
             self.bytes = vec![0; len + self.alignment];
             self.start = self.bytes.as_ptr().align_offset(self.alignment);
         }
+    }
+}
+
+/// Bytes of the words that hold so many bytes.
+#[cfg(not(ringbus_loom))]
+fn words(bytes: usize) -> usize {
+    bytes.next_multiple_of(8)
+}
+
+/// Copies words that others may be writing.
+///
+/// # Safety
+///
+/// `target` is a number of whole words, and as many are mapped at `source`, which is aligned to 8.
+#[cfg(not(ringbus_loom))]
+unsafe fn copy_words(source: NonNull<u8>, target: &mut [u8]) {
+    for (index, target) in target.chunks_exact_mut(8).enumerate() {
+        // SAFETY: word `index` is mapped: the caller's promise.
+        let word = unsafe { source.cast::<AtomicU64>().add(index) };
+        // SAFETY: as above; an atomic word is valid whatever a peer writes.
+        let word = unsafe { word.as_ref() };
+        target.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
     }
 }

@@ -8,7 +8,7 @@ use super::{
     tail::find_tail,
     view::{CellsView, RingView},
 };
-use crate::sync::{Ordering, load_acquire};
+use crate::sync::{AtomicU64, Ordering, load_acquire};
 
 /// Why nothing can be published now: the subscriber in this cell is in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum Shut {
     Pins { cell: u32 },
     /// The spare chunk could not be reserved: the file system is full.
     Space,
+    /// Nobody: the ring's words lead to a sequence that no message has.
+    Corrupted { seq: Sequence },
 }
 
 /// Reserves the memory of a spare chunk before its first use.
@@ -27,7 +29,7 @@ pub(crate) trait Reserve {
     fn reserve(&self, chunk: u32) -> bool;
 }
 
-/// The one publisher of an exclusive topic. The layer above holds the lock that makes it the one.
+/// The one publisher of an exclusive topic. The layer above holds the record that makes it the one.
 pub(crate) struct ExclusivePublisher<'m> {
     ring: RingView<'m>,
     cells: CellsView<'m>,
@@ -40,6 +42,28 @@ pub(crate) struct ExclusivePublisher<'m> {
     last_spare: u32,
     /// Spare chunks `1..=spares_known` are reserved; this publisher has looked at each.
     spares_known: u32,
+}
+
+/// A stamp, and where it goes. Whoever writes a block makes it ready before: all that is read then is
+/// read before the first store into the block, which might be to what is read, for all that the
+/// compiler knows.
+pub(crate) struct ReadyStamp<'m> {
+    word: &'m AtomicU64,
+    stamp: u64,
+    seq: Sequence,
+}
+
+impl<'m> ReadyStamp<'m> {
+    /// The stamp of the message in `place`.
+    #[inline(always)]
+    pub(crate) fn new(ring: &RingView<'m>, place: Place) -> Self {
+        let seq = place.sequence();
+        Self {
+            word: ring.stamp(seq),
+            stamp: ring.geometry().stamps.stamp(seq, place.chunk()),
+            seq,
+        }
+    }
 }
 
 impl<'m> ExclusivePublisher<'m> {
@@ -68,6 +92,12 @@ impl<'m> ExclusivePublisher<'m> {
         (self.next < self.limit).then_some(Place::home(self.next))
     }
 
+    /// Where it writes.
+    #[inline(always)]
+    pub(crate) fn ring(&self) -> &RingView<'m> {
+        &self.ring
+    }
+
     /// Where the message `ahead` places after the next one may be written; `ahead` is less than
     /// the capacity, and grows from one call to the next until a commit or an abort, which is
     /// simply to ask again for an earlier place.
@@ -83,15 +113,24 @@ impl<'m> ExclusivePublisher<'m> {
     /// Makes the next message visible; it lies whole in `place`, which is the next sequence's.
     #[inline(always)]
     pub(crate) fn commit(&mut self, place: Place) {
-        debug_assert_eq!(place.sequence(), self.next);
-        let stamp = self.ring.geometry().stamps.stamp(self.next, place.chunk());
+        let stamp = ReadyStamp::new(&self.ring, place);
+        self.stamp(stamp);
+    }
+
+    /// The same, by a stamp that was made ready before the block was written.
+    #[inline(always)]
+    pub(crate) fn stamp(&mut self, ready: ReadyStamp) {
+        debug_assert_eq!(ready.seq, self.next);
         // Release: edge COMMIT, pairs with the Acquire in `Cursor::take`; publishes the block.
-        self.ring.stamp(self.next).store(stamp, Ordering::Release);
-        self.next = self.next.plus(1);
+        ready.word.store(ready.stamp, Ordering::Release);
+        self.next = ready.seq.plus(1);
     }
 
     #[cold]
     fn place_after_look(&mut self, seq: Sequence, spares: &dyn Reserve) -> Result<Place, Shut> {
+        if !seq.is_possible() {
+            return Err(Shut::Corrupted { seq });
+        }
         let geometry = self.ring.geometry();
         let lap_after_tail = self.next.plus(geometry.shape.capacity_slots);
         let want = seq.plus(geometry.quantum()).min(lap_after_tail);

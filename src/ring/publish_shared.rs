@@ -7,7 +7,6 @@
 
 use super::{
     chunk_list::{self, Entry, Intent, NoSpare},
-    crash_point::crash_point,
     gate,
     layout::PublisherRecord,
     place::Place,
@@ -16,7 +15,7 @@ use super::{
     tail::find_tail,
     view::{CellsView, RingView},
 };
-use crate::sync::{Ordering, fence, load_acquire};
+use crate::sync::{AtomicU64, Ordering, fence, load_acquire};
 
 /// How often one commit tries a slot; each try but the last was lost to another publisher's
 /// success, so only a damaged ring gets there.
@@ -61,6 +60,8 @@ pub(crate) struct SharedPublisher<'m> {
     cells: CellsView<'m>,
     index: u32,
     record: &'m PublisherRecord,
+    /// Its chunk list.
+    list: &'m [AtomicU64],
     /// Not after the tail; found anew when it has fallen behind by a lap.
     next: Sequence,
     /// Sequences before this one may be written without another look at the cursors.
@@ -97,6 +98,7 @@ impl<'m> SharedPublisher<'m> {
             cells,
             index,
             record: ring.record(index),
+            list: ring.chunk_list(index),
             next,
             limit: next,
             free: FreeEntries::all(ring.geometry().shape.chunks_per_publisher() as u32),
@@ -112,13 +114,34 @@ impl<'m> SharedPublisher<'m> {
     }
 
     /// Lends a chunk to write a message into.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lend(&mut self, reserve: &dyn Reserve) -> Result<ChunkLoan, LoanRefusal> {
+        if self.pins_seen || self.free.len() == 0 {
+            return self.lend_what_nobody_holds(reserve);
+        }
+        let entry = self.free.pop().ok_or(LoanRefusal::Limit)?;
+        // Relaxed: only this publisher writes its list.
+        let listed = &self.list[entry as usize];
+        self.chunk_of(entry, Entry(listed.load(Ordering::Relaxed)))
+    }
+
+    /// The chunk that a list entry names.
+    #[inline(always)]
+    fn chunk_of(&self, entry: u32, named: Entry) -> Result<ChunkLoan, LoanRefusal> {
+        match Place::checked(self.ring.geometry(), self.next, named.chunk()) {
+            Some(place) => Ok(ChunkLoan { entry, place }),
+            None => Err(LoanRefusal::Corrupted),
+        }
+    }
+
+    /// Lends while passed subscribers may still hold some of the chunks.
+    #[cold]
+    fn lend_what_nobody_holds(&mut self, reserve: &dyn Reserve) -> Result<ChunkLoan, LoanRefusal> {
         let mut refusal = LoanRefusal::Limit;
         for _ in 0..self.free.len() {
             let Some(entry) = self.free.pop() else { break };
             // Relaxed: only this publisher writes its list.
-            let listed = self.ring.list_entry(self.index, entry);
+            let listed = &self.list[entry as usize];
             let mut named = Entry(listed.load(Ordering::Relaxed));
             if self.pins_seen
                 && let Some(cell) = gate::holder(&self.cells, named.last())
@@ -135,11 +158,7 @@ impl<'m> SharedPublisher<'m> {
                     }
                 };
             }
-            let geometry = self.ring.geometry();
-            let Some(place) = Place::checked(geometry, self.next, named.chunk()) else {
-                return Err(LoanRefusal::Corrupted);
-            };
-            return Ok(ChunkLoan { entry, place });
+            return self.chunk_of(entry, named);
         }
         Err(refusal)
     }
@@ -151,8 +170,25 @@ impl<'m> SharedPublisher<'m> {
     }
 
     /// Publishes a chunk as the next message, or refuses and leaves it on loan.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit(&mut self, loan: ChunkLoan) -> Result<Sequence, CommitRefusal> {
+        let seq = self.next;
+        if seq < self.limit {
+            // Acquire: edge COMMIT; what came before this message happened before it.
+            let stamp = load_acquire(self.ring.stamp(seq));
+            if self.ring.geometry().stamps.read(stamp, seq) == Slot::Empty
+                && self.swap(seq, stamp, loan)?
+            {
+                self.next = seq.plus(1);
+                return Ok(seq);
+            }
+        }
+        self.commit_further_on(loan)
+    }
+
+    /// Publishes where the next slot is another publisher's, or not to be written yet.
+    #[inline(never)]
+    fn commit_further_on(&mut self, loan: ChunkLoan) -> Result<Sequence, CommitRefusal> {
         for tries in 1..=TRIES_MAX {
             if tries.is_multiple_of(STEPS_MAX) {
                 self.next = find_tail(&self.ring).max(self.next);
@@ -162,7 +198,14 @@ impl<'m> SharedPublisher<'m> {
             let stamp = load_acquire(self.ring.stamp(seq));
             match self.ring.geometry().stamps.read(stamp, seq) {
                 Slot::Ready(_) => self.next = seq.plus(1),
-                Slot::Lapped => self.next = find_tail(&self.ring).max(seq.plus(1)),
+                Slot::Lapped => {
+                    let tail = find_tail(&self.ring);
+                    // Whoever wrote that stamp had first raised the limit, and so the tail, past it.
+                    if tail <= seq {
+                        return Err(CommitRefusal::Corrupted { seq });
+                    }
+                    self.next = tail;
+                }
                 Slot::Empty if seq >= self.limit => self.look(seq)?,
                 Slot::Empty => {
                     if self.swap(seq, stamp, loan)? {
@@ -187,38 +230,41 @@ impl<'m> SharedPublisher<'m> {
         let geometry = self.ring.geometry();
         let capacity = geometry.shape.capacity_slots;
         let displaced = geometry.stamps.chunk(stamp);
-        if Place::checked(geometry, seq, displaced).is_none() {
+        let Some(displaced_place) = Place::checked(geometry, seq, displaced) else {
             return Err(CommitRefusal::Corrupted { seq });
-        }
+        };
         let displaced = Entry::new(displaced, Sequence(seq.0.wrapping_sub(capacity)));
         let record = self.record;
         record.displaced.store(displaced.0, Ordering::Relaxed);
-        crash_point();
-        // Release: edge INTENT, pairs with the Acquire in `chunk_list`.
+        // Release: edge INTENT, pairs with the Acquire in `chunk_list`; and `displaced` is there first,
+        // wherever a death falls.
         record
             .intent
             .store(Intent::new(seq, loan.entry).0, Ordering::Release);
-        crash_point();
-        // Release: edge COMMIT, publishes the block, and the intent above to whoever displaces it.
-        // Acquire: edge DISPLACE, the former publisher's use of the displaced chunk is over.
+        // Release: edge COMMIT, publishes the block, the intent above to whoever displaces it, and the
+        // marks of this publisher's looks (edge WON). Acquires nothing: the displaced message is
+        // before the last one that this publisher has seen the stamp of, by edge COMMIT, or has
+        // published itself; so its publisher's use of the chunk is over.
         let won = self
             .ring
             .stamp(seq)
             .compare_exchange(
                 stamp,
                 geometry.stamps.stamp(seq, loan.place.chunk()),
-                Ordering::AcqRel,
+                Ordering::Release,
                 Ordering::Relaxed,
             )
             .is_ok();
-        crash_point();
         if won {
-            let entry = self.ring.list_entry(self.index, loan.entry);
+            let entry = &self.list[loan.entry as usize];
             // Release: edge INTENT, a list is read by its next owner only.
             entry.store(displaced.0, Ordering::Release);
-            crash_point();
             record.intent.store(Intent::NONE.0, Ordering::Release);
             self.free.push(loan.entry);
+            // Written again when all others in the list were: by then its lines have come back from
+            // whoever read them.
+            self.ring.prefetch_to_write(displaced_place);
+            self.ring.prefetch_stamp_to_write(seq.plus(STAMPS_AHEAD));
         }
         Ok(won)
     }
@@ -226,6 +272,9 @@ impl<'m> SharedPublisher<'m> {
     /// Looks at all cursors and publishers to raise the limit beyond `seq`, the next sequence.
     #[cold]
     fn look(&mut self, seq: Sequence) -> Result<(), CommitRefusal> {
+        if !seq.is_possible() {
+            return Err(CommitRefusal::Corrupted { seq });
+        }
         let want = seq.plus(self.ring.geometry().quantum());
         let clearance = gate::raise(&self.ring, &self.cells, seq, want);
         if clearance.until <= seq {
@@ -240,19 +289,30 @@ impl<'m> SharedPublisher<'m> {
     }
 }
 
-/// A queue of at most 256 list entries, without allocation after it was made.
+/// How far ahead a publisher asks to own the stamps that it will swap, so that no swap waits for a
+/// line to come from a reader: measured, one publisher and one subscriber, 64 B: none 39 million
+/// messages a second, 2 ahead 51, 8 ahead 54, 32 ahead 57 (and twice the cost where nobody else runs).
+const STAMPS_AHEAD: u64 = 8;
+
+/// A queue of at most 256 list entries, without allocation after it was made. Its ends count around the
+/// array.
 struct FreeEntries {
-    entries: Box<[u8]>,
-    head: usize,
+    entries: Box<[u8; ENTRIES_MAX]>,
+    head: u8,
+    end: u8,
     len: usize,
 }
 
+/// As many as an [`Intent`] can tell apart.
+const ENTRIES_MAX: usize = 256;
+
 impl FreeEntries {
     fn all(count: u32) -> Self {
-        let entries = (0..count).map(|entry| entry as u8).collect();
+        assert!(count as usize <= ENTRIES_MAX);
         Self {
-            entries,
+            entries: Box::new(std::array::from_fn(|entry| entry as u8)),
             head: 0,
+            end: count as u8,
             len: count as usize,
         }
     }
@@ -263,29 +323,17 @@ impl FreeEntries {
 
     #[inline(always)]
     fn pop(&mut self) -> Option<u32> {
-        if self.len == 0 {
-            return None;
-        }
-        let entry = self.entries[self.head];
-        self.head = if self.head + 1 == self.entries.len() {
-            0
-        } else {
-            self.head + 1
-        };
-        self.len -= 1;
+        self.len = self.len.checked_sub(1)?;
+        let entry = self.entries[usize::from(self.head)];
+        self.head = self.head.wrapping_add(1);
         Some(entry.into())
     }
 
     #[inline(always)]
     fn push(&mut self, entry: u32) {
-        debug_assert!(self.len < self.entries.len());
-        let end = self.head + self.len;
-        let wrapped = if end >= self.entries.len() {
-            end - self.entries.len()
-        } else {
-            end
-        };
-        self.entries[wrapped] = entry as u8;
+        debug_assert!(self.len < ENTRIES_MAX);
+        self.entries[usize::from(self.end)] = entry as u8;
+        self.end = self.end.wrapping_add(1);
         self.len += 1;
     }
 }

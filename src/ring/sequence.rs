@@ -12,6 +12,16 @@ use super::layout::PublisherMode;
 pub(crate) struct Sequence(pub(crate) u64);
 
 impl Sequence {
+    /// No message gets here: topics start at 2^62 at most, and last 146 years from there at a billion
+    /// messages a second.
+    const NEVER: u64 = 1 << 63;
+
+    /// Whether some message may have this sequence; only a damaged ring leads to one that none has.
+    #[inline]
+    pub(crate) const fn is_possible(self) -> bool {
+        self.0 < Self::NEVER
+    }
+
     /// The position `count` messages later.
     #[inline(always)]
     pub(crate) const fn plus(self, count: u64) -> Self {
@@ -54,6 +64,8 @@ impl fmt::Display for Sequence {
 pub(crate) struct StampFormat {
     capacity_log2: u32,
     chunk_bits: u32,
+    /// The lowest `chunk_bits`.
+    chunk_mask: u64,
 }
 
 /// What a slot's stamp says about one sequence that belongs into that slot.
@@ -94,6 +106,7 @@ impl StampFormat {
         Self {
             capacity_log2,
             chunk_bits,
+            chunk_mask: (1 << chunk_bits) - 1,
         }
     }
 
@@ -112,7 +125,7 @@ impl StampFormat {
     /// What `stamp`, read from the slot of `seq`, says about `seq`.
     #[inline(always)]
     pub(crate) const fn read(self, stamp: u64, seq: Sequence) -> Slot {
-        let chunk = stamp & ((1 << self.chunk_bits) - 1);
+        let chunk = stamp & self.chunk_mask;
         let ahead = (stamp ^ chunk).wrapping_sub(self.lap_field(seq)) as i64;
         match ahead {
             0 => Slot::Ready(chunk as u32),
@@ -124,7 +137,7 @@ impl StampFormat {
     /// The chunk named by `stamp`, whatever its lap.
     #[inline(always)]
     pub(crate) const fn chunk(self, stamp: u64) -> u32 {
-        (stamp & ((1 << self.chunk_bits) - 1)) as u32
+        (stamp & self.chunk_mask) as u32
     }
 
     #[inline(always)]

@@ -14,7 +14,9 @@ const SEARCHES_MAX: u32 = 64;
 ///
 /// Stamps are written in order, and the limit is never more than a lap ahead of the tail, so the
 /// tail is the border between published and unpublished slots in the lap before the limit: a
-/// binary search finds it in log2(capacity) steps.
+/// binary search finds it. It begins where the tail was when the limit was raised, with leaps that
+/// grow: in a ring that was just mapped each look at another page may be a fault, which takes longer
+/// than all the looks.
 pub(crate) fn find_tail(ring: &RingView) -> Sequence {
     let mut tail = ring.geometry().first();
     for _ in 0..SEARCHES_MAX {
@@ -22,12 +24,18 @@ pub(crate) fn find_tail(ring: &RingView) -> Sequence {
         let limit = Sequence(load_acquire(ring.limit()));
         let mut from = window_start(ring, limit);
         let mut to = limit;
+        let mut leap = Some(limit.minus(ring.geometry().quantum()));
+        let mut stride = 1;
         while from < to {
+            leap = leap.filter(|seq| (from..to).contains(seq));
             let middle = Sequence(from.0 + (to.0 - from.0) / 2);
-            if is_published(ring, middle) {
-                from = middle.plus(1);
+            let seq = leap.unwrap_or(middle);
+            if is_published(ring, seq) {
+                from = seq.plus(1);
+                leap = leap.map(|seq| seq.plus(stride));
+                stride *= 2;
             } else {
-                to = middle;
+                (to, leap) = (seq, None);
             }
         }
         tail = from;

@@ -12,8 +12,13 @@ use super::{
 };
 use crate::{
     shared::{Offset, Shared},
-    sync::{AtomicU32, AtomicU64},
+    sync::{AtomicU32, AtomicU64, prefetch_read, prefetch_write},
 };
+
+/// Bytes that move between processors at once.
+const LINE: usize = 64;
+/// Longer slots need no hint.
+const FORESEEN: usize = 256;
 
 /// The ring segment of a topic, borrowed for `'m`.
 ///
@@ -23,6 +28,10 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct RingView<'m> {
     base: NonNull<u8>,
+    /// Where the slots start: each message asks for it, and for the next.
+    slots: NonNull<u8>,
+    /// Which bits of a sequence are its slot.
+    slot_mask: u64,
     geometry: Geometry,
     mapped: PhantomData<&'m ()>,
 }
@@ -57,6 +66,9 @@ impl<'m> RingView<'m> {
     pub(crate) unsafe fn new(base: NonNull<u8>, geometry: Geometry) -> Self {
         Self {
             base,
+            // SAFETY: the slots lie within the segment (R1).
+            slots: unsafe { base.add(geometry.slots_offset as usize) },
+            slot_mask: geometry.shape.capacity_slots - 1,
             geometry,
             mapped: PhantomData,
         }
@@ -71,8 +83,23 @@ impl<'m> RingView<'m> {
     /// The stamp of the slot that `seq` belongs into.
     #[inline(always)]
     pub(crate) fn stamp(&self, seq: Sequence) -> &'m AtomicU64 {
-        // SAFETY: a stamp lies at the start of each slot.
-        unsafe { self.word(self.slot_offset(seq)) }
+        // SAFETY:
+        // - mapped for `'m`: R1. Aligned: slots are a multiple of 8 from a page.
+        // - a stamp lies at the start of each slot; peer writes are no race on an atomic.
+        unsafe { self.slot(seq).cast().as_ref() }
+    }
+
+    /// The stamps of `seq` and all after it, to the end of its lap.
+    #[inline(always)]
+    pub(crate) fn stamps_of_lap(&self, seq: Sequence) -> impl Iterator<Item = &'m AtomicU64> {
+        let (first, stride) = (self.slot(seq), self.geometry.slot_stride as usize);
+        let len = self.geometry.shape.capacity_slots - (seq.0 & self.slot_mask);
+        (0..len as usize).map(move |index| {
+            // SAFETY: a slot of the same lap, which lies within the segment (R1).
+            let slot = unsafe { first.add(index * stride) };
+            // SAFETY: as in `stamp`.
+            unsafe { slot.cast().as_ref() }
+        })
     }
 
     /// [`Control::limit`].
@@ -84,6 +111,11 @@ impl<'m> RingView<'m> {
     /// [`Control::publishers_used`].
     pub(crate) fn publishers_used(&self) -> &'m AtomicU64 {
         &self.control().publishers_used
+    }
+
+    /// [`Control::publishers_changed`].
+    pub(crate) fn publishers_changed(&self) -> &'m AtomicU64 {
+        &self.control().publishers_changed
     }
 
     /// Publisher record `index`, which is less than `max_publishers`.
@@ -102,6 +134,19 @@ impl<'m> RingView<'m> {
         let entry = u64::from(record) * per_publisher + u64::from(index);
         // SAFETY: the entry is in range.
         unsafe { self.word(self.geometry.chunk_lists + entry * 8) }
+    }
+
+    /// The chunk list of publisher `record`.
+    pub(crate) fn chunk_list(&self, record: u32) -> &'m [AtomicU64] {
+        let per_publisher = self.geometry.shape.chunks_per_publisher();
+        assert!(record < self.geometry.shape.max_publishers);
+        let offset = self.geometry.chunk_lists + u64::from(record) * per_publisher * 8;
+        // SAFETY: the list of each record lies within the segment (R1).
+        let first = unsafe { self.base.add(offset as usize) }.cast();
+        // SAFETY:
+        // - the entries lie one after the other, mapped for `'m`: R1. Aligned: a multiple of 8 from a page.
+        // - peer writes are no race on an atomic, and any value is valid.
+        unsafe { std::slice::from_raw_parts(first.as_ptr(), per_publisher as usize) }
     }
 
     /// Spare chunk `index` (from 0) of a shared topic.
@@ -125,17 +170,73 @@ impl<'m> RingView<'m> {
     pub(crate) fn block(&self, place: Place) -> NonNull<u8> {
         let geometry = &self.geometry;
         let offset = match place.chunk() {
-            0 => self.slot_offset(place.sequence()),
+            0 => return self.slot(place.sequence()),
             chunk => geometry.chunks_offset + (u64::from(chunk) - 1) * geometry.block_stride,
         };
-        // SAFETY: slots and chunks lie within the segment (R1).
+        // SAFETY: chunks lie within the segment (R1).
         unsafe { self.base.add(offset as usize) }
     }
 
+    /// Asks for the second line of the slot of `seq`, whose stamp is in the first: a message that is
+    /// waited for then comes in one transfer instead of two, one after the other.
     #[inline(always)]
-    fn slot_offset(&self, seq: Sequence) -> u64 {
-        let index = seq.0 & (self.geometry.shape.capacity_slots - 1);
-        self.geometry.slots_offset + index * self.geometry.slot_stride
+    pub(crate) fn prefetch_second_line(&self, seq: Sequence) {
+        // The slots of a shared topic are one line each, as are short blocks.
+        if self.geometry.slot_stride > LINE as u64 {
+            let slot = self.slot(seq).as_ptr();
+            prefetch_read(slot.wrapping_add(LINE - slot.addr() % LINE));
+        }
+    }
+
+    /// Asks for the first lines of chunk `place`, which the caller is going to read; of a slot it has
+    /// read the stamp already.
+    #[inline(always)]
+    pub(crate) fn prefetch_to_read(&self, place: Place) {
+        if place.chunk() == 0 {
+            return;
+        }
+        let block = self.block(place).as_ptr();
+        prefetch_read(block);
+        if self.geometry.block_stride > LINE as u64 {
+            prefetch_read(block.wrapping_add(LINE));
+        }
+    }
+
+    /// Asks for the stamp of `seq`, which this publisher is going to write.
+    #[inline(always)]
+    pub(crate) fn prefetch_stamp_to_write(&self, seq: Sequence) {
+        prefetch_write(self.slot(seq).as_ptr());
+    }
+
+    /// Asks for the slot of `seq`, which this publisher is going to write. The processor itself foresees
+    /// those of slots that are several lines long.
+    #[inline(always)]
+    pub(crate) fn prefetch_slot_to_write(&self, seq: Sequence) {
+        let stride = self.geometry.slot_stride as usize;
+        if stride <= FORESEEN {
+            let slot = self.slot(seq).as_ptr();
+            prefetch_write(slot);
+            if stride > LINE {
+                prefetch_write(slot.wrapping_add(LINE));
+            }
+        }
+    }
+
+    /// Asks for the first lines of chunk `place`, which this publisher is going to write.
+    #[inline(always)]
+    pub(crate) fn prefetch_to_write(&self, place: Place) {
+        let block = self.block(place).as_ptr();
+        prefetch_write(block);
+        if self.geometry.block_stride > LINE as u64 {
+            prefetch_write(block.wrapping_add(LINE));
+        }
+    }
+
+    #[inline(always)]
+    fn slot(&self, seq: Sequence) -> NonNull<u8> {
+        let offset = (seq.0 & self.slot_mask) * self.geometry.slot_stride;
+        // SAFETY: slots lie within the segment (R1).
+        unsafe { self.slots.add(offset as usize) }
     }
 
     #[inline(always)]

@@ -4,29 +4,22 @@ use std::fmt;
 
 /// The mode and group that a new file gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Access {
+pub(crate) struct FileAccess {
     /// Permission bits for a file, such as 0o640.
     pub mode: u32,
-    /// The group, or `None` for the process's own.
+    /// The group, or `None` for the one that the system gives it.
     pub group: Option<u32>,
 }
 
-impl Access {
-    /// The same for a file of cursors: whoever may read a topic may also write its cursors.
-    pub(crate) fn cursors(self) -> Self {
-        Self {
-            mode: self.mode | (self.mode & 0o444) >> 1,
-            ..self
-        }
-    }
-
-    /// The same for a directory: whoever may read what is in it may also pass through it.
-    pub(crate) fn directory(self) -> Self {
-        Self {
-            mode: self.mode | (self.mode & 0o444) >> 2,
-            ..self
-        }
-    }
+/// What the system says of a file's owner, group and mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ownership {
+    /// The user to whom it belongs.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Its permission bits.
+    pub mode: u32,
 }
 
 /// What a process may do with a mapped file; the kernel enforces it.
@@ -48,5 +41,46 @@ impl fmt::Display for Rights {
             Self::ReadOnly => "read",
             Self::ReadWrite => "read and write",
         })
+    }
+}
+
+/// What stands in the way of a user: a file, or a directory above it.
+///
+/// ```
+/// use ringbus::{SegmentError, TopicError};
+///
+/// /// The group that a user has to join.
+/// fn group_to_join(error: &TopicError) -> Option<u32> {
+///     match error {
+///         TopicError::Segment(SegmentError::Permission { denial: Some(denial), .. }) => {
+///             Some(denial.gid)
+///         }
+///         _ => None,
+///     }
+/// }
+/// # let error = TopicError::NoTsc;
+/// # assert_eq!(group_to_join(&error), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Denial {
+    /// The file or directory that this user may not use.
+    pub path: std::path::PathBuf,
+    /// Its owner.
+    pub owner: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Its permission bits.
+    pub mode: u32,
+    /// The user whose rights this process has.
+    pub user: u32,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            owner, gid, mode, ..
+        } = self;
+        write!(f, "has mode {mode:04o}, owner {owner} and group {gid}")
     }
 }

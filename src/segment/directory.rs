@@ -6,26 +6,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Access, Rights, SegmentError, os, random_id};
+use super::{FileAccess, Rights, SegmentError, os, random_id};
 
 /// Makes a directory in an existing one, unless its name is taken.
 ///
-/// It appears in one step, with its group and mode set; `access` is that of the files in it.
+/// It appears in one step, with its group and mode set.
 /// A process that is killed meanwhile may leave an empty `.new-*` directory beside it.
-pub(crate) fn create_directory(path: &Path, access: Access) -> Result<(), SegmentError> {
+pub(crate) fn create_directory(path: &Path, access: FileAccess) -> Result<(), SegmentError> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     let staged = parent.join(format!(".new-{:016x}", random_id()));
     os::create_directory(&staged)
         .map_err(|e| SegmentError::opening(parent, Rights::ReadWrite, e))?;
-    let made = os::set_directory_access(&staged, access.directory())
-        .and_then(|()| os::rename_new(&staged, path));
-    if made.is_err() {
+    let made = os::set_directory_access(&staged, access)
+        .map_err(|e| SegmentError::giving(path, access, e))
+        .and_then(|()| match os::rename_new(&staged, path) {
+            Err(e) if !is_taken(&e) => Err(SegmentError::os("make", path, e)),
+            renamed => Ok(renamed.is_ok()),
+        });
+    if !matches!(made, Ok(true)) {
         let _ = fs::remove_dir(&staged);
     }
-    match made {
-        Err(e) if is_taken(&e) => Ok(()),
-        made => made.map_err(|e| SegmentError::os("make", path, e)),
-    }
+    made.map(drop)
 }
 
 /// True for a directory that belongs to the user `uid`; a symbolic link is none.

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Access, PublishDraftError, Rights, Segment, SegmentError, check_len, os, os::Mapping,
-    own_file::OwnFile, random_id,
+    FileAccess, Locks, Pages, PublishDraftError, Rights, Segment, SegmentError, check_len, map, os,
+    os::Mapping, own_file::OwnFile, random_id,
 };
 
 /// A file of its full length, mapped writable, that has no name yet.
@@ -34,13 +34,17 @@ impl Draft {
         dir: &Path,
         len: u64,
         reserved: &[Range<u64>],
-        access: Access,
+        access: FileAccess,
     ) -> Result<Self, SegmentError> {
         match OwnFile::open(dir, Rights::ReadWrite, || os::create_unnamed(dir)) {
             Err(SegmentError::Os { source, .. }) if source.kind() == ErrorKind::Unsupported => {
                 Self::new_named(dir, len, reserved, access)
             }
-            unnamed => Self::fill(unnamed?, None, len, reserved, access),
+            unnamed => {
+                let file = unnamed?;
+                mark(&file)?;
+                Self::fill(file, None, len, reserved, access)
+            }
         }
     }
 
@@ -49,11 +53,15 @@ impl Draft {
         dir: &Path,
         len: u64,
         reserved: &[Range<u64>],
-        access: Access,
+        access: FileAccess,
     ) -> Result<Self, SegmentError> {
-        let name = TemporaryName::new(dir);
-        let file = OwnFile::open(dir, Rights::ReadWrite, || os::create_named(&name.0))?;
-        Self::fill(file, Some(name), len, reserved, access)
+        loop {
+            let name = TemporaryName::new(dir);
+            let file = OwnFile::open(dir, Rights::ReadWrite, || os::create_named(&name.0))?;
+            if mark(&file)? && file.with("inspect", os::status)?.names > 0 {
+                return Self::fill(file, Some(name), len, reserved, access);
+            }
+        }
     }
 
     fn fill(
@@ -61,7 +69,7 @@ impl Draft {
         temporary: Option<TemporaryName>,
         len: u64,
         reserved: &[Range<u64>],
-        access: Access,
+        access: FileAccess,
     ) -> Result<Self, SegmentError> {
         debug_assert!(
             reserved
@@ -71,11 +79,10 @@ impl Draft {
         extend(&file, len)?;
         check_room(&file, reserved)?;
         reserve(&file, reserved)?;
-        file.with("set the group and mode of", |file| {
-            os::set_access(file, access)
-        })?;
+        os::set_access(file.get()?, access)
+            .map_err(|e| SegmentError::giving(file.path(), access, e))?;
         let mapped = usize::try_from(len).unwrap_or(usize::MAX); // too much for any address space
-        let map = file.with("map", |file| Mapping::new(file, mapped, Rights::ReadWrite))?;
+        let map = map(&file, mapped, Rights::ReadWrite, Pages::Any)?;
         Ok(Self {
             map,
             file,
@@ -99,13 +106,32 @@ impl Draft {
             .with("write", |file| os::write_at(file, bytes, offset))
     }
 
-    /// Takes the lock on one byte, as [`Segment::try_lock`] does; the published segment keeps it.
-    pub(crate) fn try_lock(&self, byte: u64) -> Result<bool, SegmentError> {
-        self.file
-            .with("lock a byte of", |file| os::try_lock(file, byte))
+    /// Puts the first `len` bytes, which are backed by memory, on huge pages, but for those at the end
+    /// that fill none.
+    ///
+    /// # Errors
+    ///
+    /// `NoHugePages`, with what the system needs for it; `Unsupported` by the portable backend.
+    pub(crate) fn use_huge_pages(&self, len: u64) -> Result<(), SegmentError> {
+        let Some(page) = os::huge_page_bytes() else {
+            let unsupported = ErrorKind::Unsupported.into();
+            return Err(SegmentError::huge_pages(self.file.path(), unsupported));
+        };
+        let whole = usize::try_from(len).unwrap_or(usize::MAX) / page * page;
+        if whole == 0 {
+            return Err(SegmentError::too_short_for_huge_pages(
+                self.file.path(),
+                len,
+                page,
+            ));
+        }
+        let huge = map(&self.file, whole, Rights::ReadWrite, Pages::Huge)?;
+        huge.use_huge_pages()
+            .map_err(|e| SegmentError::huge_pages(self.file.path(), e))
     }
 
-    /// Gives the file its name, in one step and with all that was written to it.
+    /// Gives the file its name, in one step and with all that was written to it. It still counts as
+    /// being made until the segment is dropped.
     ///
     /// # Errors
     ///
@@ -133,9 +159,27 @@ impl Draft {
     }
 }
 
-/// Whether a draft was left by a dead process; `None` for what has its name, or cannot say.
-pub(crate) fn is_abandoned_draft(path: &Path) -> Option<bool> {
-    os::is_abandoned_draft(path)
+/// Removes a file that its maker has left unfinished or, once finished, that nothing refers to, as
+/// `is_needed` says; `true` if it did.
+///
+/// Whoever makes a file holds [`MAKING_BYTE`] of it from the first moment on, until what refers to it
+/// is made as well.
+pub(crate) fn remove_abandoned(path: &Path, is_needed: impl FnOnce() -> bool) -> bool {
+    if let Some(is_abandoned) = os::is_abandoned_draft(path) {
+        return is_abandoned && !is_needed() && os::remove(path).is_ok();
+    }
+    let Ok(file) = Segment::open(path, Rights::ReadWrite) else {
+        return false;
+    };
+    // The lock is held until the name is gone: a maker that has just begun notices either.
+    let is_made = matches!(file.locks().try_lock(MAKING_BYTE), Ok(true));
+    is_made && !is_needed() && os::remove(path).is_ok()
+}
+
+/// Marks a new file as being made; `false` if somebody has just taken it for abandoned.
+fn mark(file: &OwnFile) -> Result<bool, SegmentError> {
+    let rights = Rights::ReadWrite;
+    Locks { file, rights }.try_lock(MAKING_BYTE)
 }
 
 /// Reserves memory for ranges that lie inside a file.
@@ -170,23 +214,50 @@ fn check_room(file: &OwnFile, ranges: &[Range<u64>]) -> Result<(), SegmentError>
     Ok(())
 }
 
+/// Refuses before anything is made what a directory cannot take: `files` files and directories, of
+/// which the only one that has a length is `len` bytes long, all of them reserved.
+pub(crate) fn check_room_in(dir: &Path, files: u64, len: u64) -> Result<(), SegmentError> {
+    let free =
+        os::free_space_in(dir).map_err(|e| SegmentError::opening(dir, Rights::ReadOnly, e))?;
+    let path = || dir.to_owned();
+    check_file_size(path, len)?;
+    if len > free.bytes {
+        return Err(SegmentError::NoSpace {
+            path: path(),
+            needed_bytes: len,
+            available_bytes: free.bytes,
+        });
+    }
+    match files > free.files {
+        true => Err(SegmentError::NoRoomForFile { path: path() }),
+        false => Ok(()),
+    }
+}
+
 fn total_bytes(ranges: &[Range<u64>]) -> u64 {
     ranges.iter().map(|range| range.end - range.start).sum()
 }
 
 /// Gives a file its length, unless the kernel would kill the process for it.
 fn extend(file: &OwnFile, needed_bytes: u64) -> Result<(), SegmentError> {
-    let limit_bytes = os::file_size_limit();
-    if needed_bytes > limit_bytes {
-        let path = file.path().to_owned();
-        return Err(SegmentError::FileSizeLimit {
-            path,
-            needed_bytes,
-            limit_bytes,
-        });
-    }
+    check_file_size(|| file.path().to_owned(), needed_bytes)?;
     file.with("extend", |file| os::set_len(file, needed_bytes))
 }
+
+fn check_file_size(path: impl Fn() -> PathBuf, needed_bytes: u64) -> Result<(), SegmentError> {
+    let limit_bytes = os::file_size_limit();
+    match needed_bytes > limit_bytes {
+        true => Err(SegmentError::FileSizeLimit {
+            path: path(),
+            needed_bytes,
+            limit_bytes,
+        }),
+        false => Ok(()),
+    }
+}
+
+/// The byte of a file that is locked while it, or what refers to it, is being made.
+const MAKING_BYTE: u64 = 0;
 
 /// A name that is removed again on drop.
 struct TemporaryName(PathBuf);

@@ -14,7 +14,7 @@
 //! - **S1 (mapped).** From the return of `map` to the drop of the segment, `base .. base + len`
 //!   is mapped readable (and writable with [`Rights::ReadWrite`]) in the process that mapped it;
 //!   `base` is aligned to a page.
-//! - **S2 (backed).** `len` was not beyond the end of the file when it was mapped. A process that
+//! - **S2 (backed).** `len` was not beyond the end of the file when it was opened. A process that
 //!   may write the file may also truncate it, and the next access ends in SIGBUS: whoever may
 //!   write is trusted not to.
 //! - **S3 (not inherited).** A forked child has neither the mapping nor the file, and so keeps no
@@ -35,6 +35,7 @@ mod fork;
 #[cfg(not(unix))]
 #[path = "no_fork.rs"]
 mod fork;
+mod locks;
 mod map;
 #[cfg_attr(
     all(target_os = "linux", not(feature = "portable")),
@@ -46,12 +47,16 @@ mod map;
 )]
 mod os;
 mod own_file;
+mod placement;
 #[cfg(test)]
 #[allow(clippy::single_range_in_vec_init)] // lists of ranges to reserve are often of one
 mod tests;
+mod unshared;
 
 use std::{
+    fs,
     hash::{BuildHasher, RandomState},
+    io,
     path::Path,
     process,
     ptr::NonNull,
@@ -64,15 +69,18 @@ use crate::shared::{Offset, Shared};
 
 #[cfg(any(not(target_os = "linux"), feature = "portable"))]
 pub(crate) use self::os::{ROOM_BYTES, Room};
-pub(crate) use self::{
-    access::Access,
-    directory::{create_directory, default_parent, is_directory_of, remove},
-    draft::{Draft, is_abandoned_draft},
-    fork::generation,
-};
 pub use self::{
-    access::Rights,
+    access::{Denial, Rights},
     error::{PublishDraftError, SegmentError},
+};
+pub(crate) use self::{
+    access::{FileAccess, Ownership},
+    directory::{create_directory, default_parent, is_directory_of, remove},
+    draft::{Draft, check_room_in, remove_abandoned},
+    fork::generation,
+    locks::Locks,
+    placement::{Pages, Placement},
+    unshared::Unshared,
 };
 
 /// A file mapped whole or in its first `len` bytes.
@@ -134,6 +142,17 @@ impl Segment {
         draft::reserve(&self.file, slice::from_ref(&range))
     }
 
+    /// The same without a reason, and so without allocating: for publishers, also in signal
+    /// handlers.
+    pub(crate) fn has_reserved(&self, offset: u64, len: u64) -> bool {
+        let end = offset.saturating_add(len);
+        let Ok(file) = self.file.get() else {
+            return false;
+        };
+        os::status(file).is_ok_and(|status| end <= status.len)
+            && os::reserve(file, offset..end).is_ok()
+    }
+
     /// True once the file has lost its name: whoever opens that name now gets another file.
     pub(crate) fn is_unlinked(&self) -> bool {
         let status = self.file.with("inspect", os::status);
@@ -146,36 +165,20 @@ impl Segment {
         status.map_or(0, |status| status.memory_bytes)
     }
 
-    /// Takes the lock on one byte. No other open file gets it before this segment is dropped, its
-    /// process dead, or the byte unlocked. `false`: another one has it.
-    ///
-    /// A byte that this segment holds already is had again, not counted.
-    ///
-    /// # Errors
-    ///
-    /// `Permission` with [`Rights::ReadOnly`].
-    pub(crate) fn try_lock(&self, byte: u64) -> Result<bool, SegmentError> {
-        if self.rights != Rights::ReadWrite {
-            let path = self.path().to_owned();
-            return Err(SegmentError::Permission {
-                path,
-                rights: Rights::ReadWrite,
-            });
+    /// Whose the file is, and what its group and others may do with it; `None` where files have no
+    /// such things.
+    pub(crate) fn ownership(&self) -> Option<Ownership> {
+        let status = self.file.with("inspect", os::status);
+        status.ok()?.ownership
+    }
+
+    /// The locks on its bytes.
+    pub(crate) fn locks(&self) -> Locks<'_> {
+        let Self { file, rights, .. } = self;
+        Locks {
+            file,
+            rights: *rights,
         }
-        self.file
-            .with("lock a byte of", |file| os::try_lock(file, byte))
-    }
-
-    /// Gives up the lock on one byte.
-    pub(crate) fn unlock(&self, byte: u64) -> Result<(), SegmentError> {
-        self.file
-            .with("unlock a byte of", |file| os::unlock(file, byte))
-    }
-
-    /// True while another open file, in this process or not, holds the lock on one byte.
-    pub(crate) fn is_locked(&self, byte: u64) -> Result<bool, SegmentError> {
-        self.file
-            .with("query a lock of", |file| os::is_locked(file, byte))
     }
 
     /// Refuses a child of the process that mapped it, by `Forked`.
@@ -208,15 +211,33 @@ impl OpenFile {
             .with("read", |file| os::read_at(file, bytes, offset))
     }
 
+    /// The locks on its bytes.
+    pub(crate) fn locks(&self) -> Locks<'_> {
+        let Self { file, rights, .. } = self;
+        Locks {
+            file,
+            rights: *rights,
+        }
+    }
+
     /// Maps the first `len` bytes.
     ///
     /// # Errors
     ///
-    /// `Truncated` where the file has fewer, `Os` where the address space has no room.
+    /// `Truncated` where the file has fewer, `NoAddressSpace`.
     pub(crate) fn map(self, len: usize) -> Result<Segment, SegmentError> {
-        let Self { file, rights, .. } = self;
-        check_len(&file, len as u64)?;
-        let map = file.with("map", |file| Mapping::new(file, len, rights))?;
+        self.map_in(Pages::Any, len)
+    }
+
+    /// The same, in such pages.
+    pub(crate) fn map_in(self, pages: Pages, len: usize) -> Result<Segment, SegmentError> {
+        let Self {
+            file,
+            rights,
+            status,
+        } = self;
+        check_len_is(&file, status.len, len as u64)?;
+        let map = map(&file, len, rights, pages)?;
         Ok(Segment { map, file, rights })
     }
 }
@@ -227,10 +248,27 @@ struct Status {
     len: u64,
     names: u64,
     memory_bytes: u64,
+    ownership: Option<Ownership>,
+}
+
+/// What a directory's file system has room for.
+struct FreeSpace {
+    bytes: u64,
+    /// Files and directories; as many as can be counted where it has no limit.
+    files: u64,
+}
+
+fn map(file: &OwnFile, len: usize, rights: Rights, pages: Pages) -> Result<Mapping, SegmentError> {
+    Mapping::new(file.get()?, len, rights, pages)
+        .map_err(|e| SegmentError::mapping(file.path(), len as u64, e))
 }
 
 fn check_len(file: &OwnFile, need_bytes: u64) -> Result<(), SegmentError> {
     let have_bytes = file.with("inspect", os::status)?.len;
+    check_len_is(file, have_bytes, need_bytes)
+}
+
+fn check_len_is(file: &OwnFile, have_bytes: u64, need_bytes: u64) -> Result<(), SegmentError> {
     if have_bytes < need_bytes {
         let path = file.path().to_owned();
         return Err(SegmentError::Truncated {
@@ -240,6 +278,12 @@ fn check_len(file: &OwnFile, need_bytes: u64) -> Result<(), SegmentError> {
         });
     }
     Ok(())
+}
+
+/// Whose a file or directory is, and what its group and others may do with it; a symbolic link
+/// speaks for itself. `None` where files have no such things.
+pub(crate) fn ownership(path: &Path) -> io::Result<Option<Ownership>> {
+    Ok(os::ownership(&fs::symlink_metadata(path)?))
 }
 
 /// The user whose rights this process has.

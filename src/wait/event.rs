@@ -10,9 +10,10 @@
 //!
 //! The look at the predicate between `prepare` and `sleep` is part of the protocol.
 //!
-//! Bit 0 of the word says that somebody sleeps or is about to. The other 31 count the wakes:
-//! between `prepare` and `sleep`, the word changes only by a wake, and `sleep` then returns at
-//! once.
+//! Bit 0 of the word says that somebody sleeps or is about to; bit 1, that somebody who sleeps
+//! elsewhere asked to be told (`ask`). The other 30 count the wakes: between `prepare` and `sleep`, the
+//! word changes only by a wake, after which `sleep` returns at once, or by an `ask`, which costs a
+//! needless look.
 
 use std::time::Duration;
 
@@ -45,6 +46,24 @@ pub(crate) struct Token {
     longest: Duration,
 }
 
+/// The sleeper's half of edge SLEEP; whether it has reached all notifiers.
+pub(super) fn barrier(side: FenceSide) -> bool {
+    match side {
+        FenceSide::Sleeper => membarrier::heavy_barrier(),
+        FenceSide::Both => {
+            fence(Ordering::SeqCst);
+            true
+        }
+    }
+}
+
+impl Token {
+    /// How long a sleep may last before the predicate has to be looked at again.
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest
+    }
+}
+
 impl<'m> Event<'m> {
     /// An event in `word`, which starts as 0. Anything else in it costs a needless wake at most.
     pub(crate) fn new(word: &'m AtomicU32, side: FenceSide) -> Self {
@@ -61,13 +80,7 @@ impl<'m> Event<'m> {
     pub(crate) fn prepare(&self) -> Token {
         let word = self.word.fetch_or(SLEEPING, Ordering::Relaxed) | SLEEPING;
         // Edge SLEEP, pairs with `notify`: bit 0 is set before the caller's look at its predicate.
-        let reached_all = match self.side {
-            FenceSide::Sleeper => membarrier::heavy_barrier(),
-            FenceSide::Both => {
-                fence(Ordering::SeqCst);
-                true
-            }
-        };
+        let reached_all = barrier(self.side);
         let longest = if reached_all {
             LONGEST
         } else {
@@ -76,11 +89,26 @@ impl<'m> Event<'m> {
         Token { word, longest }
     }
 
-    /// Sleeps until notified, for `timeout` or 100 ms at most; signals may also end it.
+    /// Sleeps until notified, for `timeout` or 40 ms at most; signals may also end it.
     ///
     /// Whatever ended it, the caller looks at its predicate again.
     pub(crate) fn sleep(&self, token: Token, timeout: Duration) {
         futex::wait(self.word, token.word, timeout.min(token.longest));
+    }
+
+    /// Asks whoever notifies next to be told of it, by [`notify_and`](Self::notify_and), and not to be
+    /// woken here. As for `prepare`, a barrier and a look at the predicate must follow: one for many
+    /// events will do, see [`Bell::prepare`](super::Bell::prepare).
+    pub(crate) fn ask(&self) {
+        // A bit that is seen set is still to be cleared, by one who then finds this asker (CALL).
+        if self.word.load(Ordering::Relaxed) & ASKED == 0 {
+            self.word.fetch_or(ASKED, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nobody was told since somebody asked.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & ASKED != 0
     }
 
     /// Wakes all who sleep. The caller has just made their predicate true.
@@ -88,38 +116,83 @@ impl<'m> Event<'m> {
     /// While nobody sleeps: one load of the word, and a fence where [`FenceSide`] asks for it.
     #[inline]
     pub(crate) fn notify(&self) {
+        self.notify_and(|| {});
+    }
+
+    /// The same; `tell` then tells those who asked, if there are any.
+    #[inline]
+    pub(crate) fn notify_and(&self, tell: impl FnOnce()) {
+        let word = self.look();
+        if word & (SLEEPING | ASKED) != 0 && self.wake(word) {
+            tell();
+        }
+    }
+
+    /// Whether somebody sleeps or asked, so that a notification is due. The caller has just made their
+    /// predicate true.
+    #[inline(always)]
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.look() & (SLEEPING | ASKED) != 0
+    }
+
+    #[inline(always)]
+    fn look(&self) -> u32 {
         // Edge SLEEP, pairs with `prepare`: the predicate is true before this look at bit 0.
         match self.notify_fences {
             true => fence(Ordering::SeqCst),
             false => membarrier::light_barrier(),
         }
-        let word = self.word.load(Ordering::Relaxed);
-        if word & SLEEPING != 0 {
-            self.wake(word);
-        }
+        self.word.load(Ordering::Relaxed)
     }
 
-    /// Counts a wake, so that nobody falls asleep any more on `word`, and wakes those who did.
+    /// Counts a wake, so that nobody falls asleep any more on `word`, and wakes those who did. Whether
+    /// somebody asked to be told.
     #[cold]
-    fn wake(&self, word: u32) {
-        let woken = word.wrapping_add(1); // the carry clears bit 0 and counts
-        let counted = self
-            .word
-            .compare_exchange(word, woken, Ordering::Relaxed, Ordering::Relaxed);
-        // Where it fails, another notifier has counted from `word`, and wakes the same sleepers.
+    fn wake(&self, mut word: u32) -> bool {
+        let count = word & !(SLEEPING | ASKED);
+        let woken = count.wrapping_add(ONE_WAKE); // without the bits
+        let count_from = |word| {
+            self.word
+                .compare_exchange(word, woken, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        let mut counted = count_from(word);
+        for _ in 0..BITS {
+            match counted {
+                // Somebody has set the other bit.
+                Err(now) if now & !(SLEEPING | ASKED) == count => {
+                    word = now;
+                    counted = count_from(word);
+                }
+                _ => break,
+            }
+        }
+        // Where it fails, another notifier has counted from `word`, and wakes or tells the same ones.
         // Whoever announced a sleep since then has done so after this notify's look at the word,
         // and so sees the predicate true (SLEEP).
-        if counted.is_ok() {
+        if counted.is_err() {
+            return false;
+        }
+        if word & SLEEPING != 0 {
             futex::wake_all(self.word);
         }
+        // Edge CALL, pairs with `Bell::enter`: the bit is cleared before the look at who asked.
+        fence(Ordering::SeqCst);
+        word & ASKED != 0
     }
 }
 
 /// Bit 0: somebody sleeps, or is about to.
 pub(super) const SLEEPING: u32 = 1;
+/// Bit 1: somebody wants to be told.
+pub(super) const ASKED: u32 = 2;
+/// Those two.
+const BITS: u32 = 2;
+/// The rest counts.
+const ONE_WAKE: u32 = 1 << BITS;
 
-/// How late a wake may come from a notifier that died before it.
-const LONGEST: Duration = Duration::from_millis(100);
+/// How late a wake may come from a notifier that died before it: nobody is held up for 50 ms by a
+/// death. The 25 looks a second cost a sleeper less than a thousandth of a processor.
+const LONGEST: Duration = Duration::from_millis(40);
 
 /// The same where notifiers may not have been reached by the barrier, and any wake may be lost.
 const LONGEST_UNFENCED: Duration = Duration::from_millis(1);

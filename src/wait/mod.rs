@@ -13,9 +13,14 @@
 //! SLEEP is no pair of release and acquire: of the two loads, at least one must see the other
 //! side's store. Model: `tests/loom_event.rs`.
 //!
-//! No sleep is longer than 100 ms, so that a notifier which dies between its two steps delays
+//! Whoever waits for many events at once sleeps at a [`Bell`], which has edges of its own, CALL and RING.
+//!
+//! No sleep is longer than 40 ms, so that a notifier which dies between its two steps delays
 //! its sleepers by no more than that.
 
+mod bell;
+#[cfg(all(target_os = "linux", not(ringbus_loom)))]
+mod epoll;
 mod event;
 #[cfg(all(target_os = "linux", not(feature = "portable"), not(ringbus_loom)))]
 mod futex;
@@ -33,4 +38,9 @@ use self::model::{futex, membarrier};
 #[cfg(all(any(not(target_os = "linux"), feature = "portable"), not(ringbus_loom)))]
 use self::portable::{futex, membarrier};
 
-pub(crate) use self::event::{Event, FenceSide};
+#[cfg(all(target_os = "linux", not(ringbus_loom)))]
+pub(crate) use self::epoll::{Epoll, EventFd};
+pub(crate) use self::{
+    bell::{Bell, BellWords, GROUPS, Ticket},
+    event::{Event, FenceSide, Token},
+};

@@ -18,8 +18,8 @@ pub(super) mod membarrier {
     }
 }
 
-/// futex(2): it compares and falls asleep in one step, and wakes only those who sleep. Timeouts are
-/// left out, so that a lost wake-up is a deadlock.
+/// futex(2): it compares and falls asleep in one step, and wakes only those who sleep. No time
+/// passes until a model says so ([`futex::time_is_up`]), so that a lost wake-up is a deadlock.
 pub(super) mod futex {
     use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) mod futex {
 
     pub(in crate::wait) fn wait(word: &AtomicU32, expected: u32, _timeout: Duration) {
         let queue = QUEUE.lock.lock().expect("no panic while it is held");
-        if word.load(Ordering::Relaxed) == expected {
+        if word.load(Ordering::Relaxed) == expected && !*queue {
             drop(QUEUE.sleepers.wait(queue));
         }
     }
@@ -38,15 +38,22 @@ pub(super) mod futex {
         drop(queue);
     }
 
+    /// All sleeps have lasted as long as they may, and so do those that begin from now on.
+    pub(in crate::wait) fn time_is_up() {
+        *QUEUE.lock.lock().expect("no panic while it is held") = true;
+        QUEUE.sleepers.notify_all();
+    }
+
     /// The kernel's queue; one is enough, as a model has one word to sleep on.
     struct Queue {
-        lock: Mutex<()>,
+        /// Whether the time of all sleeps is up.
+        lock: Mutex<bool>,
         sleepers: Condvar,
     }
 
     lazy_static! {
         static ref QUEUE: Queue = Queue {
-            lock: Mutex::new(()),
+            lock: Mutex::new(false),
             sleepers: Condvar::new(),
         };
     }

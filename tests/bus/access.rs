@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ringbus::{Bus, HeaderError, Publisher, Remove, Start, Subscriber, Topic, TopicError};
+use ringbus::{
+    Access, Bus, HeaderError, OpenError, Publisher, Remove, Start, Subscriber, Topic, TopicError,
+};
 
 use crate::support::{MODES, Orphan, Scratch, TestBus, memory, names};
 
@@ -69,15 +71,88 @@ fn topics_have_the_mode_and_group_of_their_bus_or_their_own() {
         (mode(&inherited), fs::metadata(&inherited).unwrap().gid()),
         (0o640, gid)
     );
-    // Who may read may also subscribe, and so write the cursors, and only those.
-    assert_eq!(mode(&files(&bus, ".cursors")[0]), 0o660);
-    assert_eq!(mode(&bus.path().join("registry")), 0o660);
+    // Who may observe writes nothing.
+    assert_eq!(mode(&files(&bus, ".cursors")[0]), 0o640);
+    assert_eq!(mode(&bus.path().join("registry")), 0o640);
     bus.remove("inherits", Remove::IfUnused).unwrap();
-    for own in [0o600, 0o660, 0o644, 0o666] {
-        bus.topic("own").mode(own).group(gid).create().unwrap();
-        assert_eq!(mode(&ring(&bus)), own);
+}
+
+#[test]
+fn a_topic_grants_what_its_own_mode_says() {
+    let scratch = Scratch::new();
+    let gid = fs::metadata(scratch.path()).unwrap().gid();
+    let bus = Bus::builder().dir(scratch.path()).mode(0o666).open();
+    let bus = bus.unwrap();
+    for (own, of_ring, of_cursors) in [
+        (0o600, 0o600, 0o600),
+        (0o640, 0o640, 0o640),
+        (0o650, 0o640, 0o660),
+        (0o660, 0o660, 0o660),
+        (0o644, 0o644, 0o644),
+        (0o654, 0o644, 0o664),
+        (0o666, 0o666, 0o666),
+    ] {
+        let topic = bus.topic("own").mode(own).group(gid).create().unwrap();
+        let found = (mode(&ring(&bus)), mode(&files(&bus, ".cursors")[0]));
+        assert_eq!(found, (of_ring, of_cursors), "{own:o}");
+        let info = topic.info();
+        assert_eq!((info.access.mode(), info.access.gid), (own, Some(gid)));
+        assert_eq!(info.owner, fs::metadata(ring(&bus)).unwrap().uid());
         bus.remove("own", Remove::IfUnused).unwrap();
     }
+}
+
+#[test]
+fn who_opens_a_bus_without_a_word_makes_topics_for_all_who_use_it() {
+    let scratch = Scratch::new();
+    let builder = || Bus::builder().dir(scratch.path());
+    drop(builder().mode(0o650).open().unwrap());
+    let bus = builder().open().unwrap();
+    assert_eq!(bus.access().mode(), 0o650);
+    assert_eq!(bus.topic("t").create().unwrap().info().access.mode(), 0o650);
+    // Less is had for the asking.
+    let private = builder().access(Access::PRIVATE).open().unwrap();
+    let topic = private.topic("own").create().unwrap();
+    assert_eq!(topic.info().access.mode(), 0o600);
+}
+
+#[test]
+fn more_than_a_bus_grants_is_refused() {
+    let scratch = Scratch::new();
+    let builder = || Bus::builder().dir(scratch.path());
+    let bus = builder().mode(0o640).open().unwrap();
+    for mode in [0o650, 0o660, 0o644] {
+        let refused = builder().mode(mode).open().unwrap_err();
+        assert!(matches!(refused, OpenError::Closed { .. }), "{refused:?}");
+        let refused = bus.topic("t").mode(mode).create().unwrap_err();
+        assert!(matches!(refused, TopicError::Closed { .. }), "{refused:?}");
+        let text = refused.to_string();
+        assert!(
+            text.contains("topic t") && text.contains("may observe"),
+            "{text}"
+        );
+    }
+    assert!(bus.topics().unwrap().is_empty());
+}
+
+#[test]
+fn a_topic_with_another_access_is_no_match() {
+    let scratch = Scratch::new();
+    let bus = Bus::builder().dir(scratch.path()).mode(0o660).open();
+    let bus = bus.unwrap();
+    let topic = || bus.topic("t");
+    topic().mode(0o640).create().unwrap();
+    topic().mode(0o640).open().unwrap();
+    topic().open().unwrap();
+    for refused in [
+        topic().mode(0o600).open().unwrap_err(),
+        topic().group(u32::MAX - 1).open_or_create().unwrap_err(),
+    ] {
+        let is_access = matches!(refused, TopicError::Mismatch { what: "access", .. });
+        assert!(is_access, "{refused:?}");
+    }
+    let nonsense = topic().mode(0o620).open_or_create().unwrap_err();
+    assert!(matches!(nonsense, TopicError::Access(_)), "{nonsense:?}");
 }
 
 /// What is said of a topic whose file `damage` has changed; all others go on.
@@ -188,6 +263,18 @@ fn a_damaged_header_is_an_error_of_its_topic_alone() {
         };
         assert_clear_error(flip, |error| {
             is_header(error, |source| *source == HeaderError::Checksum)
+        });
+    }
+}
+
+#[test]
+fn a_damaged_schema_is_an_error_of_its_topic_alone() {
+    for offset in [4096, 4096 + 4999] {
+        let flip = |path: &Path| overwrite(path, offset, &[2]);
+        assert_clear_error(flip, |error| {
+            is_header(error, |source| {
+                matches!(source, HeaderError::Field { field: "schema" })
+            })
         });
     }
 }

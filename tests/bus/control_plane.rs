@@ -1,10 +1,14 @@
 //! Creating, opening, listing and removing topics and buses.
 
-use std::thread;
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use ringbus::{
-    Bus, Collected, JoinError, OpenError, PublishError, Remove, Start, TimeSource, TopicBuilder,
-    TopicError,
+    Bus, Collected, DirectoryError, JoinError, OpenError, PublishError, Remove, Start, TimeSource,
+    TopicBuilder, TopicError,
 };
 
 use crate::support::{MODES, Scratch, TestBus, names};
@@ -31,6 +35,41 @@ fn a_topic_is_created_once() {
         subscriber.poll().unwrap().expect("published").payload(),
         b"one ring"
     );
+}
+
+#[test]
+fn a_creator_beside_removers_gets_its_own_topic_or_is_told_that_there_is_one() {
+    let bus = TestBus::new();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let creators = [(); 2].map(|()| {
+            scope.spawn(|| {
+                let mut created = 0;
+                while created < 20 {
+                    match bus.topic("t").capacity(4).max_subscribers(1).create() {
+                        // Nobody else got this one: it has no other publisher.
+                        Ok(topic) => match topic.publisher() {
+                            Ok(_) | Err(JoinError::Removed { .. }) => created += 1,
+                            Err(error) => panic!("{error}"),
+                        },
+                        Err(TopicError::Exists { .. }) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            })
+        });
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Acquire) {
+                match bus.remove("t", Remove::Force) {
+                    Ok(()) | Err(TopicError::NotFound { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        });
+        let ended = creators.map(|creator| creator.join().is_ok());
+        is_over.store(true, Ordering::Release);
+        assert_eq!(ended, [true; 2]);
+    });
 }
 
 type Setter = fn(TopicBuilder<[u8]>) -> TopicBuilder<[u8]>;
@@ -281,6 +320,12 @@ fn a_bus_that_is_not_there_can_be_refused() {
         (bus.name(), bus.path()),
         ("default", &*root.join("default"))
     );
+    // Nor does a look finish what somebody is just making, or removing.
+    fs::rename(bus.path().join("registry"), bus.path().join("aside")).unwrap();
+    let error = Bus::builder().dir(&root).create(false).open().unwrap_err();
+    let is_no_bus = matches!(error, OpenError::Directory(DirectoryError::NoBus { .. }));
+    assert!(is_no_bus, "{error}");
+    assert!(!bus.path().join("registry").exists());
 }
 
 #[test]

@@ -144,6 +144,29 @@ fn span(subscriber: &mut Subscriber<[u8]>, from: u64) -> u64 {
 }
 
 #[test]
+fn a_message_that_is_leaked_is_given_back_by_the_next_poll() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(2).payload_max(64);
+        let topic = topic.create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut reliable = topic.subscriber().reliable().join().unwrap();
+        for seq in 0..2 {
+            publisher.publish(&checked::payload(64, 1, seq)).unwrap();
+        }
+        std::mem::forget(reliable.poll().unwrap().unwrap());
+        for seq in 2..20 {
+            let payload = checked::payload(64, 1, seq);
+            assert!(publisher.try_publish(&payload).is_err(), "{mode:?}");
+            let oldest = reliable.poll().unwrap().unwrap();
+            assert_eq!(oldest.sequence(), seq - 1, "{mode:?}");
+            assert_eq!(publisher.try_publish(&payload), Ok(seq), "{mode:?}");
+            std::mem::forget(oldest);
+        }
+    }
+}
+
+#[test]
 fn a_batch_that_is_held_never_changes() {
     for mode in MODES {
         let bus = TestBus::new();

@@ -1,6 +1,6 @@
 //! What a bus must not fall for: parts of it replaced, damaged or asked for the impossible.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use ringbus::{Bus, PollError, PublishError, Remove, ShapeError, Start, TopicError};
 
@@ -148,4 +148,30 @@ fn damage_the_fourth_stamp(bus: &Bus) {
     use std::os::unix::fs::FileExt;
     file.write_all_at(&bytes[stamp..stamp + 8], stamp as u64)
         .unwrap();
+}
+
+#[test]
+fn a_cursor_that_nobody_has_holds_up_nobody() {
+    use std::os::unix::fs::FileExt;
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(4).create().unwrap();
+        drop(topic.subscriber().reliable().join().unwrap());
+        let topics = bus.path().join("topics");
+        let cursors = names(&topics).into_iter().find(|n| n.ends_with(".cursors"));
+        let cursors = memory(&topics.join(cursors.unwrap()));
+        let file = fs::OpenOptions::new().write(true).open(cursors).unwrap();
+        // The cell at 8 KiB: a reliable subscriber before sequence 0, without an owner.
+        file.write_all_at(&1_u64.to_ne_bytes(), 8192).unwrap();
+
+        let publisher = topic.publisher().unwrap();
+        for _ in 0..20 {
+            publisher
+                .publish_timeout(b"x", Duration::from_secs(5))
+                .unwrap();
+        }
+        file.write_all_at(&1_u64.to_ne_bytes(), 8192).unwrap();
+        assert_eq!(bus.gc().unwrap().subscribers, 1);
+        assert_eq!(bus.gc().unwrap().subscribers, 0);
+    }
 }

@@ -107,9 +107,19 @@ impl Actor {
     }
 
     /// Lets the role end; true if it was content.
-    pub fn ends_well(mut self) -> bool {
+    pub fn ends_well(self) -> bool {
+        self.end().success()
+    }
+
+    /// Lets the role end, and says how it did.
+    pub fn end(mut self) -> ExitStatus {
         self.hears = None;
-        self.child.wait().expect("reaped").success()
+        self.child.wait().expect("reaped")
+    }
+
+    /// Kills it, and leaves it a zombie until it is dropped.
+    pub fn kill_unreaped(&mut self) {
+        self.child.kill().expect("killed");
     }
 }
 
@@ -206,19 +216,31 @@ fn role() {
         args: args.lines().map(str::to_owned).collect(),
     };
     let roles = [
+        #[cfg(feature = "portable")]
         super::churn::ROLES,
+        super::blackboard::ROLES,
+        super::call::ROLES,
         super::create::ROLES,
         super::data::ROLES,
+        super::dying::ROLES,
         super::exec::ROLES,
         super::fork::ROLES,
         super::full::ROLES,
         super::kill::ROLES,
+        super::multi::ROLES,
         super::order::ROLES,
         super::pins::ROLES,
+        super::priorities::ROLES,
         super::reap::ROLES,
         super::rights::ROLES,
+        super::seccomp::ROLES,
+        super::signals::ROLES,
         super::sleep::ROLES,
         super::takeover::ROLES,
+        #[cfg(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable")))]
+        super::unfenced::ROLES,
+        super::users::ROLES,
+        super::wait_set::ROLES,
     ];
     let play = roles.concat().into_iter().find(|(name, _)| *name == role);
     play.expect("a role").1(&stage);

@@ -1,13 +1,23 @@
 //! Processes that make the same thing at the same time.
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
 
 use ringbus::{Bus, Remove, TopicError};
 
-use super::actor::{Actor, Roles, Stage, say};
-use crate::support::{TestBus, checked, names};
+use super::actor::{Actor, Roles, Stage, binary, is_root, say};
+use crate::support::{Scratch, TestBus, checked, names};
 
-pub const ROLES: Roles = &[("create/racer", racer), ("create/remover", remover)];
+pub const ROLES: Roles = &[
+    ("create/racer", racer),
+    ("create/remover", remover),
+    ("create/maker", maker),
+];
 
 const RACERS: u64 = 16;
 const ROUNDS: u64 = 20;
@@ -140,4 +150,52 @@ fn racing_creators_and_removers_leave_nothing_behind() {
     bus.gc().unwrap();
     let topics = bus.path().join("topics");
     assert_eq!(names(&topics), [""; 0]);
+}
+
+/// Makes buses and topics, and uses each.
+fn maker(stage: &Stage) {
+    assert!(!Path::new("/proc/self").exists());
+    for round in 0..300 {
+        let bus = Bus::builder().dir(&stage.root).name("made");
+        let topic = bus.clone().open().unwrap();
+        let topic = topic.topic("t").capacity(4).create().unwrap();
+        topic.subscriber().join().unwrap();
+        let publisher = topic.publisher().unwrap();
+        assert_eq!(publisher.publish(b"x"), Ok(0), "round {round}");
+        bus.destroy().unwrap();
+    }
+    say("made");
+    stage.wait();
+}
+
+/// Where files need temporary names: without /proc, for example, by which to name unnamed ones.
+#[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "temporary names are the only kind there"
+)]
+fn nobody_collects_what_somebody_is_making() {
+    let may_mount = Command::new("unshare").args(["-m", "true"]).status();
+    if !is_root() || !may_mount.is_ok_and(|status| status.success()) {
+        return println!("skipped: no mount namespace can be made here");
+    }
+    let root = Scratch::new();
+    let mut hidden = Command::new("unshare");
+    let script = "mount -t tmpfs tmpfs /proc && exec \"$0\" \"$@\"";
+    hidden.args(["-m", "--", "sh", "-c", script]).arg(binary());
+    let mut actor = Actor::start_by(hidden, "create/maker", root.path(), &[]);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let place = || Bus::builder().dir(root.path()).name("made").create(false);
+            while !is_over.load(Relaxed) {
+                let _ = place().open().and_then(|bus| bus.gc()); // there may be none just now
+            }
+        });
+        let made = actor.hear_or_end();
+        is_over.store(true, Relaxed);
+        assert_eq!(made.as_deref(), Some("made"));
+    });
+    assert!(actor.ends_well());
+    assert_eq!(names(root.path()), [""; 0]);
 }

@@ -3,13 +3,18 @@
 use std::{thread, time::Duration};
 
 use ringbus::{
-    Bus, JoinError, Observer, PollError, PublishError, Publisher, Start, Subscriber, Topic,
+    Bus, JoinError, Observer, OpenError, PollError, PublishError, Publisher, Start, Subscriber,
+    Topic, TopicEvent, TopicName, Watch,
 };
 
 use super::actor::{Actor, Roles, Stage, eventually, say};
 use crate::support::{MODES, TestBus};
 
-pub const ROLES: Roles = &[("fork/parent", parent), ("fork/dies", dies)];
+pub const ROLES: Roles = &[
+    ("fork/parent", parent),
+    ("fork/dies", dies),
+    ("fork/watches", watches),
+];
 
 const CONTENT: i32 = 7;
 
@@ -226,4 +231,37 @@ fn a_forked_child_keeps_nothing_of_a_dead_parent() {
         // SAFETY: takes no pointers; the child of the actor sleeps for much longer than this took.
         assert_eq!(unsafe { libc::kill(child, libc::SIGKILL) }, 0);
     }
+}
+
+/// Watches; a child has no part in it, and takes nothing away.
+fn watches(stage: &Stage) {
+    let bus = stage.bus();
+    let mut watch = Some(bus.watch().unwrap());
+    let code = in_child(|| {
+        let is_refused = |watch: &mut Option<Watch>| {
+            let next = watch.as_mut().unwrap().next(Duration::from_secs(5));
+            matches!(next, Err(OpenError::Directory(error)) if error.to_string().contains("fork"))
+        };
+        let refused = is_refused(&mut watch);
+        stage.bus().topic("by a child").create().unwrap();
+        let fds = std::fs::read_dir("/proc/self/fd").unwrap();
+        let links = fds.map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap_or_default());
+        let has_a_watch = |link: std::path::PathBuf| link.to_string_lossy().contains("inotify");
+        let is_content = refused && is_refused(&mut watch) && !links.into_iter().any(has_a_watch);
+        drop(watch.take());
+        if is_content { CONTENT } else { 1 }
+    });
+    assert_eq!(code, CONTENT);
+    let event = watch.unwrap().next(Duration::from_secs(5)).unwrap();
+    let name = TopicName::new("by a child").unwrap();
+    assert_eq!(event, Some(TopicEvent::Appeared(name)));
+    say("watched");
+}
+
+#[test]
+fn a_child_has_no_part_in_its_parents_watch() {
+    let bus = TestBus::new();
+    let mut actor = Actor::start("fork/watches", bus.root().path(), &[]);
+    assert_eq!(actor.hear(), "watched");
+    assert!(actor.ends_well());
 }

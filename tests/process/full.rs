@@ -7,7 +7,11 @@ use ringbus::{JoinError, PollError, PublishError, SegmentError, Start, TopicErro
 use super::actor::{Actor, Roles, Stage, binary, is_root, say};
 use crate::support::{MODES, Scratch};
 
-pub const ROLES: Roles = &[("full/creates", creates), ("full/uses", uses)];
+pub const ROLES: Roles = &[
+    ("full/creates", creates),
+    ("full/uses", uses),
+    ("full/lists", lists),
+];
 
 /// Runs a role on a file system of its own with so many KiB.
 fn on_small_file_system(role: &str, kib: u32) {
@@ -141,11 +145,20 @@ fn uses(stage: &Stage) {
             })
             .collect();
         let is_fine = |outcome: &Result<u64, PublishError>| {
-            matches!(outcome, Ok(_) | Err(PublishError::NoSpace))
+            matches!(
+                outcome,
+                Ok(_)
+                    | Err(PublishError::NoSpace {
+                        needed_bytes: 8032..
+                    })
+            )
         };
         assert!(outcomes.iter().all(is_fine), "{outcomes:?}");
         if mode == ringbus::PublisherMode::Exclusive {
-            assert_eq!(outcomes.last(), Some(&Err(PublishError::NoSpace)));
+            assert_eq!(
+                outcomes.last(),
+                Some(&Err(PublishError::NoSpace { needed_bytes: 8032 }))
+            );
         }
         assert_eq!(held.payload(), payload);
         drop(held);
@@ -178,4 +191,65 @@ fn uses(stage: &Stage) {
 )]
 fn a_file_system_that_fills_up_later_ends_nobody() {
     on_small_file_system("full/uses", 4096);
+}
+
+/// Looks at more topics than it may have files open.
+fn lists(stage: &Stage) {
+    const FILES: u64 = 24;
+    let limit = libc::rlimit {
+        rlim_cur: FILES,
+        rlim_max: FILES,
+    };
+    let bus = stage.bus();
+    let topics = stage.number(0);
+    let mut watch = bus.watch().unwrap();
+    // SAFETY: `limit` is one `rlimit`; it concerns this process alone.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
+    assert!(topics > FILES);
+    assert_eq!(bus.topics().unwrap().len() as u64, topics);
+    assert_eq!(bus.gc().unwrap(), ringbus::Collected::default());
+    let mut appeared = 0;
+    while let Some(event) = watch.next(std::time::Duration::ZERO).unwrap() {
+        assert!(
+            matches!(event, ringbus::TopicEvent::Appeared(_)),
+            "{event:?}"
+        );
+        appeared += 1;
+    }
+    assert_eq!(appeared, topics);
+    // With no descriptor left nothing is said to be missing.
+    let open = || fs::File::open(&stage.root);
+    let files: Vec<_> = std::iter::from_fn(|| open().ok()).collect();
+    let error = bus.topics().unwrap_err();
+    assert!(error.to_string().contains("open files"), "{error}");
+    // A watch opens only what is new.
+    assert_eq!(watch.next(std::time::Duration::ZERO).unwrap(), None);
+    say("full");
+    stage.wait();
+    let error = watch.next(std::time::Duration::ZERO).unwrap_err();
+    assert!(error.to_string().contains("open files"), "{error}");
+    drop(files);
+    let event = watch.next(std::time::Duration::ZERO).unwrap();
+    assert!(
+        matches!(event, Some(ringbus::TopicEvent::Appeared(_))),
+        "{event:?}"
+    );
+    assert_eq!(watch.next(std::time::Duration::ZERO).unwrap(), None);
+    say("done");
+}
+
+#[test]
+fn a_bus_with_more_topics_than_files_may_be_open_is_listed_whole() {
+    const TOPICS: u64 = 40;
+    let bus = crate::support::TestBus::new();
+    for number in 0..TOPICS {
+        let topic = bus.topic(&format!("topic/{number}")).capacity(1);
+        topic.create().unwrap();
+    }
+    let mut actor = Actor::start("full/lists", bus.root().path(), &[&TOPICS.to_string()]);
+    assert_eq!(actor.hear(), "full");
+    let _new = bus.topic("new").capacity(1).create().unwrap();
+    actor.cue();
+    assert_eq!(actor.hear(), "done");
+    assert!(actor.ends_well());
 }

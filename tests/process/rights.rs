@@ -120,7 +120,6 @@ fn observers_need_nothing_but_to_read() {
     }
     for mode in MODES {
         let root = Scratch::new();
-        chmod(root.path(), 0o755);
         let bus = Bus::builder().dir(root.path()).mode(0o644).open().unwrap();
         let topic = bus.topic("t").capacity(64).payload_max(100);
         let topic = match mode {
@@ -164,7 +163,6 @@ fn observers_write_nothing() {
         return;
     }
     let root = Scratch::new();
-    chmod(root.path(), 0o755);
     let bus = Bus::builder().dir(root.path()).mode(0o644).open().unwrap();
     let topic = bus
         .topic("t")
@@ -209,7 +207,7 @@ fn chmod(path: &Path, mode: u32) {
 fn masked(stage: &Stage) {
     // SAFETY: takes no pointers.
     unsafe { libc::umask(stage.number(0) as libc::mode_t) };
-    for (name, mode) in [("own", 0o600), ("group", 0o640), ("all", 0o664)] {
+    for (name, mode) in [("own", 0o600), ("group", 0o650), ("all", 0o666)] {
         let bus = Bus::builder()
             .dir(&stage.root)
             .name(name)
@@ -217,7 +215,7 @@ fn masked(stage: &Stage) {
             .open()
             .unwrap();
         bus.topic("inherits").create().unwrap();
-        bus.topic("wide").mode(0o666).create().unwrap();
+        bus.topic("own").mode(0o600).create().unwrap();
         drop(bus.topic("inherits").open().unwrap().publisher().unwrap());
     }
     say("made");
@@ -227,7 +225,6 @@ fn masked(stage: &Stage) {
 fn the_umask_decides_nothing() {
     let modes_under = |umask: u32| {
         let root = Scratch::new();
-        chmod(root.path(), 0o755);
         let mut actor = Actor::start("rights/masked", root.path(), &[&umask.to_string()]);
         assert_eq!(actor.hear(), "made");
         assert!(actor.ends_well());
@@ -266,8 +263,9 @@ fn the_umask_decides_nothing() {
             .map(|(_, mode)| *mode)
             .collect()
     };
-    assert_eq!(of(0, "ring"), [0o600, 0o666]);
-    assert_eq!(of(1, "ring"), [0o640, 0o666]);
-    assert_eq!(of(2, "ring"), [0o664, 0o666]);
-    assert_eq!(of(0, "cursors"), [0o600, 0o666]);
+    assert_eq!(of(0, "ring"), [0o600, 0o600]);
+    assert_eq!(of(1, "ring"), [0o600, 0o640]);
+    assert_eq!(of(2, "ring"), [0o600, 0o666]);
+    assert_eq!(of(0, "cursors"), [0o600, 0o600]);
+    assert_eq!(of(1, "cursors"), [0o600, 0o660]);
 }

@@ -21,15 +21,24 @@ const LONG: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_millis(1500);
 
 /// Processor time that this process has used.
-fn processor_time() -> Duration {
+pub fn processor_time() -> Duration {
+    let usage = usage();
+    let of = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
+    of(usage.ru_utime) + of(usage.ru_stime)
+}
+
+/// How often threads of this process have gone to sleep.
+pub fn sleeps() -> i64 {
+    usage().ru_nvcsw
+}
+
+fn usage() -> libc::rusage {
     let mut usage = MaybeUninit::<libc::rusage>::uninit();
     // SAFETY: room for one `rusage`, which the call writes.
     let done = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
     assert_eq!(done, 0);
     // SAFETY: the call has filled it.
-    let usage = unsafe { usage.assume_init() };
-    let of = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
-    of(usage.ru_utime) + of(usage.ru_stime)
+    unsafe { usage.assume_init() }
 }
 
 /// Waits for nothing, in several ways, and says what that cost.

@@ -27,6 +27,13 @@ impl Scratch {
         };
         let path = parent.join(name);
         fs::create_dir(&path).expect("a scratch directory");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Whatever the umask: some tests share a bus with other users.
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(&path, mode).expect("its own");
+        }
         Self(path)
     }
 

@@ -48,3 +48,20 @@ fn one_framing_at_a_time() {
     assert_eq!(framing(&["--capacity", "3"]), None);
     assert_eq!(framing(&["--rate", "nan"]), None);
 }
+
+#[test]
+fn modes_and_groups_are_read() {
+    use super::values::{access, group};
+    use ringbus::{Access, Grant};
+
+    assert_eq!(access("600"), Ok(Access::PRIVATE));
+    assert_eq!(access("0650"), Ok(Access::of_group(Grant::Subscribe)));
+    for wrong in ["", "rw", "680", "0o640", "-640"] {
+        assert!(access(wrong).unwrap_err().contains("octal"), "{wrong}");
+    }
+    assert!(access("620").unwrap_err().contains("group's digit is 2"));
+    assert!(access("060").unwrap_err().contains("owner's digit"));
+    assert_eq!(group("1000"), Ok(1000));
+    assert_eq!(group("root"), Ok(0));
+    assert!(group("no such group").unwrap_err().contains("/etc/group"));
+}

@@ -1,10 +1,11 @@
 //! The values of flags: how they are read, and what is said of those that are none.
 
 use std::fmt;
+use std::fs;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ringbus::Start;
+use ringbus::{Access, Start};
 
 /// The first message of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl FromStr for StartPoint {
 
 /// Why a flag's value was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unreadable(&'static str);
+pub struct Unreadable(pub(super) &'static str);
 
 impl Unreadable {
     /// A start point in none of its forms.
@@ -104,3 +105,28 @@ pub fn interval(text: &str) -> Result<Duration, Unreadable> {
         _ => Err(Unreadable("must be seconds, 0.05 or more")),
     }
 }
+
+/// Three octal digits.
+pub fn access(text: &str) -> Result<Access, String> {
+    let mode = u32::from_str_radix(text, 8)
+        .map_err(|_| "must be octal digits, such as 600, 640 or 660".to_owned())?;
+    Access::from_mode(mode).map_err(|error| error.to_string())
+}
+
+/// The number of a group, or its name in the system's list.
+pub fn group(text: &str) -> Result<u32, String> {
+    if let Ok(gid) = text.parse() {
+        return Ok(gid);
+    }
+    let list = fs::read_to_string(GROUPS).unwrap_or_default();
+    let number = |line: &str| {
+        let mut fields = line.split(':');
+        let is_it = fields.next() == Some(text);
+        fields.nth(1).filter(|_| is_it)?.parse().ok()
+    };
+    let found = list.lines().find_map(number);
+    found.ok_or_else(|| format!("no group of that name in {GROUPS}; give its number"))
+}
+
+/// Where the system lists the groups of this host.
+const GROUPS: &str = "/etc/group";

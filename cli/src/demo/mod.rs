@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use ringbus::Subscriber;
 
 use crate::args::{DemoArgs, Place};
+use crate::check;
 use crate::outcome::{Failure, Outcome};
 use crate::signals::Stop;
 use crate::units;
@@ -86,8 +87,10 @@ impl Role {
 pub fn run(place: &Place, args: &DemoArgs) -> Result<Outcome, Failure> {
     let stop = Stop::install()?;
     let stage = Stage::build(place, args)?;
-    let mut director = Director::new(&stage, args, stop)?;
+    let mut director = Director::new(&stage, args, stop.clone())?;
     let ending = director.direct().and_then(|()| director.judge());
+    // What is left to do is to clear up, and takes a moment.
+    stop.is_heeded();
     match ending {
         // Nobody saw the verdict, so it was not a good one.
         Err(Failure::OutputClosed) => Err(Failure::say("stdout was closed before the checks")),
@@ -273,7 +276,7 @@ impl<'s> Director<'s> {
             retaken: self.retaken,
         };
         let checks = evidence.checks();
-        let words = format!("\n{}\n{}", evidence.latencies(), verdict::print(&checks));
+        let words = format!("\n{}\n{}", evidence.latencies(), check::lines(&checks));
         self.board.say(&words)?;
         if checks.iter().all(|check| check.holds) {
             Ok(Outcome::Done)

@@ -5,8 +5,11 @@ use ringbus::{Bus, Remove, Start, Subscriber, Topic, TopicInfo};
 use super::quote::Quote;
 use super::report::Report;
 use crate::args::{DemoArgs, Place};
+use crate::claim::{self, Claim};
 use crate::outcome::Failure;
 
+/// Of the names of demos' own buses; the process id follows.
+const PREFIX: &str = "demo-";
 const QUOTES: &str = "demo/quotes";
 const REPORTS: &str = "demo/reports";
 
@@ -15,8 +18,8 @@ pub struct Stage {
     bus: Bus,
     quotes: Topic<Quote>,
     reports: Topic<Report>,
-    /// The whole bus is the demo's, to be removed with it.
-    private: bool,
+    /// The whole bus is the demo's, to be removed with it, by another demo if this one is killed.
+    private: Option<Claim>,
     /// The bus, as the demo's processes are to find it.
     place: Place,
 }
@@ -25,14 +28,15 @@ impl Stage {
     /// Builds it: on the bus that was named, or on a bus of its own.
     pub fn build(place: &Place, args: &DemoArgs) -> Result<Self, Failure> {
         let private = place.bus.is_none();
-        let name = format!("demo-{}", std::process::id());
+        let name = format!("{PREFIX}{}", std::process::id());
         let place = Place {
             bus: Some(place.bus.clone().unwrap_or(name)),
             dir: place.dir.clone(),
         };
         let bus = place.open_or_create()?;
+        let private = private.then(|| claim(&bus));
         let built = build_topics(&bus, args);
-        if built.is_err() && private {
+        if built.is_err() && private.is_some() {
             let _ = place.destroy();
         }
         let (quotes, reports) = built?;
@@ -76,10 +80,22 @@ impl Drop for Stage {
         // Nobody is left to be told of what cannot be removed.
         let _ = self.bus.remove(QUOTES, Remove::Force);
         let _ = self.bus.remove(REPORTS, Remove::Force);
-        if self.private {
+        if self.private.is_some() {
             let _ = self.place.destroy();
         }
     }
+}
+
+/// Claims a bus that is the demo's own, and removes those of demos that were killed.
+fn claim(bus: &Bus) -> Claim {
+    let claim = Claim::take(bus.path());
+    let root = bus.path().parent().unwrap_or(bus.path());
+    for left in claim::abandoned(root, PREFIX) {
+        let name = left.file_name().unwrap_or_default().to_string_lossy();
+        // Nobody waits for this; what cannot be removed is no obstacle.
+        let _ = Bus::builder().dir(root).name(&name).destroy();
+    }
+    claim
 }
 
 fn build_topics(bus: &Bus, args: &DemoArgs) -> Result<(Topic<Quote>, Topic<Report>), Failure> {

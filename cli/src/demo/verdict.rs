@@ -1,22 +1,13 @@
 //! Whether the demo's bus did what it promises: the demo's last word.
 
-use std::fmt::Write;
 use std::process::ExitStatus;
 
 use super::Role;
 use super::life::{Life, Lives};
 use super::report::{Account, Report};
+use crate::check::Check;
 use crate::table::{Align, Table};
 use crate::units::{count, nanos, plural};
-
-/// One promise, and whether it was kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// It was.
-    pub holds: bool,
-    /// What was promised, with the numbers that came out.
-    pub words: String,
-}
 
 /// What is known at the end, apart from what the processes said.
 pub struct Evidence<'a> {
@@ -215,19 +206,6 @@ impl Evidence<'_> {
         }
         table.render()
     }
-}
-
-/// The checks as lines, and what they come to.
-pub fn print(checks: &[Check]) -> String {
-    let mut text = String::new();
-    for check in checks {
-        let word = if check.holds { "ok  " } else { "FAIL" };
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{word}  {}", check.words);
-    }
-    let held = checks.iter().filter(|check| check.holds).count();
-    let _ = writeln!(text, "{held} of {} checks held", checks.len());
-    text
 }
 
 fn life_name(life: &Life) -> String {

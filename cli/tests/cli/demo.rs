@@ -76,7 +76,7 @@ fn an_interrupted_demo_fails_and_leaves_nothing() {
 }
 
 #[test]
-fn a_killed_demo_takes_its_processes_with_it() {
+fn a_killed_demo_takes_its_processes_with_it_and_its_bus_goes_with_the_next() {
     let bus = Scratch::new();
     let running = demo(&bus, "--seconds 30");
     soon("the demo has no processes", || {
@@ -87,6 +87,11 @@ fn a_killed_demo_takes_its_processes_with_it() {
     soon("the demo's processes live on", || {
         processes(bus.path()).is_empty()
     });
+    let left = || fs::read_dir(bus.path()).unwrap().count();
+    assert_eq!(left(), 1, "its bus");
+    std::thread::sleep(Duration::from_secs(1)); // younger ones may be another demo's, just begun
+    demo(&bus, "--seconds 2 --rate 5000").finish(); // its checks are another test's
+    assert_eq!(left(), 0, "both buses are gone");
 }
 
 #[test]

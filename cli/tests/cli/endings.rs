@@ -234,6 +234,24 @@ fn a_removed_topic_is_read_until_its_last_publisher_leaves() {
 }
 
 #[test]
+fn a_closed_stdout_ends_a_subscriber_for_which_nothing_comes() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"only\n").well();
+    for line in [
+        "sub t --from oldest",
+        "sub t --from oldest --delivery observe",
+    ] {
+        // Whatever reads the first line has enough; nothing is ever published again.
+        let ran = bus
+            .shell(&format!("\"$R\" {line} --timeout 50 | head -1"))
+            .well();
+        assert_eq!(ran.text(), "only\n");
+    }
+    let waits = bus.shell("\"$R\" sub missing --timeout 50 | true");
+    waits.well();
+}
+
+#[test]
 fn a_closed_stdout_ends_a_subscriber_quietly() {
     let bus = Scratch::new();
     let lines: String = (0..4000).map(|n| format!("{n:0100}\n")).collect();

@@ -153,3 +153,35 @@ fn a_signal_ends_top_well() {
     top.end_by(libc::SIGINT);
     assert!(top.finish().well().text().contains("TOPIC"));
 }
+
+#[test]
+fn what_is_made_is_private_unless_said_otherwise() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"x\n").well();
+    let info = bus.run("info t --json", b"").well().json();
+    assert_eq!(info["access"], "0600");
+    let page = bus.run("info t", b"").well();
+    assert!(page.text().contains("0600: private"), "{}", page.text());
+    // A private bus has no topics for others.
+    bus.run("pub u --mode 640", b"x\n").badly(1, "`private`");
+}
+
+#[test]
+fn info_tells_in_words_who_may_use_a_topic() {
+    let bus = Scratch::new();
+    bus.run("pub t --mode 650", b"x\n").well();
+    bus.run("pub own --mode 600", b"x\n").well();
+    let info = bus.run("info t --json", b"").well().json();
+    assert_eq!(info["access"], "0650");
+    let page = bus.run("info t", b"").well();
+    let group = &info["group"];
+    let words = format!(
+        "0650: group {group} may subscribe; owned by user {}",
+        info["owner"]
+    );
+    assert!(page.text().contains(&words), "{}", page.text());
+    let own = bus.run("info own --json", b"").well().json();
+    assert_eq!(own["access"], "0600");
+    bus.run("pub t --mode 620", b"")
+        .badly(2, "the group's digit");
+}

@@ -210,3 +210,151 @@ fn buses_of_other_names_and_places_are_apart() {
     assert_eq!(first("--bus two"), "2\n");
     assert_eq!(first(&format!("--bus one --dir {here}")), "3\n");
 }
+
+/// Three orders: two venues, two sides of a price, two tags.
+fn orders(bus: &Scratch) {
+    for (line, flags) in [
+        (
+            "near",
+            "--tag 1 --attribute venue=XNYS --attribute price=99.5",
+        ),
+        (
+            "far",
+            "--tag 2 --attribute venue=XNYS --attribute price=101.5 --attribute hot=true",
+        ),
+        (
+            "abroad",
+            "--tag 0x3 --attribute venue=XLON --attribute price=200",
+        ),
+    ] {
+        let flags = flags.replace("0x3", "3");
+        let verb = format!("pub orders --attributes-max 64 {flags}");
+        bus.run(&verb, line.as_bytes()).well();
+    }
+}
+
+#[test]
+fn sub_prints_only_what_is_asked_for() {
+    let bus = Scratch::new();
+    orders(&bus);
+    let wanted = |flags: &[&str]| {
+        let verb = ["sub", "orders", "--from", "oldest", "--timeout", "0.2"];
+        let ran = bus.start_with(verb.iter().chain(flags)).finish();
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+        String::from_utf8(ran.out).unwrap()
+    };
+    let policy = r#"{"venue":["XNYS"],"price":[{"numeric":[">",100]}]}"#;
+    assert_eq!(wanted(&["--where", policy]), "far\n");
+    assert_eq!(
+        wanted(&["--where", r#"{"hot":[{"exists":false}]}"#]),
+        "near\nabroad\n"
+    );
+    assert_eq!(wanted(&["--tag", "1", "--tag", "0x3"]), "near\nabroad\n");
+    assert_eq!(wanted(&["--tag-mask", "0x2:2"]), "far\nabroad\n");
+    assert_eq!(
+        wanted(&["--every", "2", "--delivery", "reliable"]),
+        "near\nabroad\n"
+    );
+    assert_eq!(wanted(&["--at-most-every", "60"]), "near\n");
+}
+
+#[test]
+fn attributes_are_printed_as_json_of_their_kind() {
+    let bus = Scratch::new();
+    orders(&bus);
+    let ran = bus
+        .run("sub orders --from seq:1 --count 1 --format json", b"")
+        .well();
+    let expected = json!({"hot": true, "price": 101.5, "venue": "XNYS"});
+    assert_eq!(ran.json()["attributes"], expected);
+}
+
+#[test]
+fn filters_and_attributes_that_cannot_be_are_refused() {
+    let bus = Scratch::new();
+    bus.run("pub plain --fixed 1", b"x").well();
+    for (line, code, words) in [
+        (
+            r#"sub plain --where {"a":1}"#,
+            2,
+            "line 1 column 6: invalid type: integer `1`",
+        ),
+        ("sub plain --tag x", 2, "decimal or 0x"),
+        ("sub plain --tag-mask 1", 2, "like 0xff00:0x0300"),
+        ("sub plain --every 0", 2, "0 is not in 1.."),
+        (
+            r#"sub plain --where {"a":[1]}"#,
+            1,
+            "topic plain keeps no attributes",
+        ),
+        (
+            "sub plain --delivery observe --tag 1",
+            1,
+            "an observer gets every message",
+        ),
+        ("pub plain --attribute a", 2, "like venue=XNYS"),
+        ("pub plain --attribute a=1", 1, "has no room for attributes"),
+        (
+            "pub new --attributes-max 4 --attribute a=1",
+            1,
+            "take up 13 bytes",
+        ),
+    ] {
+        let ran = bus.run(line, b"x");
+        assert_eq!(ran.code, Some(code), "{line}: {ran:?}");
+        assert!(ran.err.contains(words), "{line}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_pattern_prints_each_message_with_its_topic() {
+    let bus = Scratch::new();
+    let sub = bus.start("sub s/*/t --json --count 4 --timeout 50 --by-time");
+    for (topic, line) in [
+        ("s/a/t", "1"),
+        ("s/b/t", "2"),
+        ("s/b", "no"),
+        ("s/a/t", "3"),
+        ("s/c/t", "4"),
+    ] {
+        bus.run(&format!("pub {topic} --time clock"), line.as_bytes())
+            .well();
+    }
+    let mut found = Vec::new();
+    for line in sub.finish().well().text().lines() {
+        let message: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        found.push((message["topic"].clone(), message["payload"].clone()));
+    }
+    let expected = [
+        ("s/a/t", "1"),
+        ("s/b/t", "2"),
+        ("s/a/t", "3"),
+        ("s/c/t", "4"),
+    ];
+    assert_eq!(
+        found,
+        expected.map(|(topic, payload)| (json!(topic), json!(payload)))
+    );
+}
+
+#[test]
+fn a_pattern_filters_and_tells_of_topics_that_it_cannot() {
+    let bus = Scratch::new();
+    bus.run("pub o/a --attributes-max 64 --attribute venue=XNYS", b"yes")
+        .well();
+    bus.run("pub o/a --attribute venue=XLON", b"no").well();
+    bus.run("pub o/plain", b"no").well();
+    let flags = [
+        "sub",
+        "o/>",
+        "--from",
+        "oldest",
+        "--where",
+        r#"{"venue":["XNYS"]}"#,
+    ];
+    let ran = bus
+        .start_with(flags.into_iter().chain(["--count", "1", "--timeout", "10"]))
+        .finish();
+    assert_eq!((ran.code, ran.text()), (Some(0), "yes\n"));
+    assert!(ran.err.contains("topic o/plain is left out"), "{}", ran.err);
+}

@@ -1,8 +1,8 @@
 //! Where a bus keeps its files.
 
 use std::{
-    fs,
-    os::unix::fs::{MetadataExt, symlink},
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
     path::Path,
     process::Command,
     sync::Barrier,
@@ -11,14 +11,15 @@ use std::{
 
 use crate::{
     registry::{
-        BusDirectory, BusName, DirectoryError, TopicName, directory::check_owner, list_buses,
+        Access, BusDirectory, BusName, DirectoryError, TopicName, directory::check_owner,
+        list_buses,
     },
-    segment::{Access, effective_user},
-    testing::{Actor, PRIVATE, Scratch, say},
+    segment::effective_user,
+    testing::{Actor, Scratch, say},
 };
 
 fn open(root: &Path) -> BusDirectory {
-    BusDirectory::open_or_create(Some(root), &BusName::default(), PRIVATE).unwrap()
+    BusDirectory::open_or_create(Some(root), &BusName::default(), Access::PRIVATE).unwrap()
 }
 
 #[test]
@@ -40,17 +41,22 @@ fn a_bus_is_a_directory_with_one_for_its_topics() {
 }
 
 #[test]
-fn rights_of_directories_follow_from_those_of_files() {
-    let scratch = Scratch::new();
-    let access = Access {
-        mode: 0o640,
-        group: None,
-    };
-    let bus =
-        BusDirectory::open_or_create(Some(&scratch.join("root")), &BusName::default(), access);
-    let bus = bus.unwrap();
-    for path in [&scratch.join("root"), bus.path(), &bus.topics()] {
-        assert_eq!(fs::metadata(path).unwrap().mode() & 0o7777, 0o750);
+fn rights_of_directories_follow_from_grants() {
+    for (mode, of_directories) in [
+        (0o600, 0o700),
+        (0o640, 0o2750),
+        (0o650, 0o2750),
+        (0o660, 0o2770),
+        (0o664, 0o2775),
+        (0o604, 0o705),
+    ] {
+        let scratch = Scratch::new();
+        let access = Access::from_mode(mode).unwrap();
+        let root = scratch.join("root");
+        let bus = BusDirectory::open_or_create(Some(&root), &BusName::default(), access).unwrap();
+        for path in [&root, bus.path(), &bus.topics()] {
+            assert_eq!(fs::metadata(path).unwrap().mode() & 0o7777, of_directories);
+        }
     }
 }
 
@@ -110,7 +116,7 @@ fn buses_are_listed_by_name() {
     assert_eq!(buses(), []);
     let name = |name| BusName::new(name).unwrap();
     for bus in ["b", "a"] {
-        BusDirectory::open_or_create(Some(scratch.path()), &name(bus), PRIVATE).unwrap();
+        BusDirectory::open_or_create(Some(scratch.path()), &name(bus), Access::PRIVATE).unwrap();
     }
     fs::create_dir(scratch.join("no-bus")).unwrap();
     assert_eq!(buses(), [name("a"), name("b")]);
@@ -134,8 +140,53 @@ fn the_environment_names_the_root() {
 #[test]
 #[ignore = "a role"]
 fn role_default_root() {
-    let bus = BusDirectory::open_or_create(None, &BusName::default(), PRIVATE).unwrap();
+    let bus = BusDirectory::open_or_create(None, &BusName::default(), Access::PRIVATE).unwrap();
     say(bus.path().to_str().unwrap());
+}
+
+#[test]
+fn where_anybody_may_make_a_bus_that_of_somebody_else_is_refused() {
+    let scratch = Scratch::new();
+    let set_mode = |mode| fs::set_permissions(scratch.path(), Permissions::from_mode(mode));
+    let look = |create: bool| {
+        let (root, bus) = (Some(scratch.path()), BusName::default());
+        match create {
+            true => BusDirectory::open_or_create(root, &bus, Access::PRIVATE),
+            false => BusDirectory::open(root, &bus),
+        }
+    };
+    let is_refused = |create| matches!(look(create), Err(DirectoryError::NotOwned { .. }));
+    set_mode(0o1777).unwrap();
+    assert!(look(true).is_ok() && look(false).is_ok());
+    if effective_user() == 0 {
+        chown(scratch.join("default"), Some(64_001), None).unwrap();
+        assert!(is_refused(true) && is_refused(false));
+        // Where only some may make one, they are trusted.
+        set_mode(0o770).unwrap();
+        assert!(look(true).is_ok() && look(false).is_ok());
+        set_mode(0o1777).unwrap();
+    }
+    fs::rename(scratch.join("default"), scratch.join("elsewhere")).unwrap();
+    symlink(scratch.join("elsewhere"), scratch.join("default")).unwrap();
+    assert!(is_refused(true) && is_refused(false));
+}
+
+#[test]
+fn a_bus_for_others_is_not_made_where_they_cannot_enter() {
+    let scratch = Scratch::new();
+    let make = |mode| {
+        let access = Access::from_mode(mode).unwrap();
+        BusDirectory::open_or_create(Some(scratch.path()), &BusName::default(), access)
+    };
+    fs::set_permissions(scratch.path(), Permissions::from_mode(0o700)).unwrap();
+    for mode in [0o640, 0o604, 0o666] {
+        let error = make(mode).err().unwrap();
+        assert!(matches!(error, DirectoryError::Closed { mode: 0o700, .. }));
+        assert!(error.to_string().contains("chmod"), "{error}");
+    }
+    assert_eq!(scratch.names(), [""; 0]);
+    fs::set_permissions(scratch.path(), Permissions::from_mode(0o710)).unwrap();
+    assert!(make(0o640).is_ok());
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use std::{iter, path::Path};
 
 use crate::{
-    registry::{Registry, RegistryError, header::Header},
+    registry::{Access, Registry, RegistryError, header::Header},
     segment::SegmentError,
-    testing::{PRIVATE, Scratch, contents, replace},
+    testing::{Scratch, contents, replace},
 };
 
 fn open(scratch: &Scratch) -> Result<Registry, RegistryError> {
-    Registry::open_or_create(scratch.path(), PRIVATE)
+    Registry::open_or_create(scratch.path(), Access::PRIVATE)
 }
 
 /// A new registry's bytes.
@@ -27,7 +27,10 @@ fn whoever_opens_a_registry_finds_the_bus_as_it_was_made() {
         (first.participants_max(), second.participants_max()),
         (1024, 1024)
     );
-    assert_eq!(scratch.names(), ["registry"]);
+    let mut names = scratch.names();
+    names.sort_unstable_by_key(|name| name == "registry");
+    let leases = format!("{:016x}.leases", first.bus_id());
+    assert_eq!(names, [&leases, "registry"]);
 }
 
 #[test]
@@ -42,6 +45,23 @@ fn a_byte_of_another_kind_is_refused() {
         let error = open(&scratch).err().unwrap();
         assert!(
             matches!(error, RegistryError::Foreign { .. }),
+            "byte {at}: {error}"
+        );
+    }
+}
+
+#[test]
+fn any_other_byte_of_the_header_is_refused_as_damage() {
+    let scratch = Scratch::new();
+    let bytes = pristine(&scratch);
+    let numbers = 20..40; // number of slots, identity, checksum
+    for at in numbers {
+        let mut other = bytes.clone();
+        other[at] ^= 0x10;
+        replace(&scratch.join("registry"), &other);
+        let error = open(&scratch).err().unwrap();
+        assert!(
+            matches!(error, RegistryError::Damaged { .. }),
             "byte {at}: {error}"
         );
     }
@@ -73,7 +93,7 @@ fn a_number_of_slots_that_cannot_be_is_refused() {
 fn a_registry_with_fewer_slots_than_it_says_is_refused() {
     let scratch = Scratch::new();
     let bytes = pristine(&scratch);
-    for len in [0, 31, 32, 4096, bytes.len() - 1] {
+    for len in [0, 39, 40, 4096, bytes.len() - 1] {
         replace(&scratch.join("registry"), &bytes[..len]);
         let error = open(&scratch).err().unwrap();
         let RegistryError::Segment(SegmentError::Truncated { have_bytes, .. }) = error else {

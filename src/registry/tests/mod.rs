@@ -1,5 +1,7 @@
+mod access;
 mod directory;
 mod header;
 mod lease;
 mod name;
+mod pattern;
 mod process;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ring::{
-        cursor::{Delivery, Interruption, Run},
+        cursor::{Delivery, Interruption, Next, Run},
         cursor_word::CursorWord,
         gate::{evict, holder},
         layout::Shape,
@@ -45,6 +45,47 @@ fn held_message_of_a_shared_topic_keeps_its_place_too() {
         publish_shared(&mut publisher, &ring, content).unwrap();
     }
     assert_eq!(read(&ring, subscriber.place(first).unwrap()), 0);
+}
+
+#[test]
+fn one_look_takes_the_next_message_of_a_reliable_subscriber_and_no_other() {
+    let topic = HeapTopic::new(exclusive(4));
+    let (ring, mut publisher) = (topic.ring(), topic.exclusive());
+    let mut reliable = topic.join(0, 0, Delivery::Reliable);
+    let mut lossy = topic.join(1, 0, Delivery::Lossy);
+    let untold = || -> bool { panic!("nothing was given back") };
+    assert!(matches!(reliable.take_next(untold), Next::Nothing));
+    for _ in 0..2 {
+        publish(&mut publisher, &ring).unwrap();
+    }
+    assert!(matches!(lossy.take_next(untold), Next::Other));
+    for content in 0..2 {
+        let Next::Home(place) = reliable.take_next(|| false) else {
+            panic!("message {content} is there");
+        };
+        assert_eq!(place.sequence(), Sequence(content));
+        assert_eq!((read(&ring, place), reliable.held()), (content, 1));
+    }
+    assert!(matches!(reliable.take_next(|| false), Next::Nothing));
+    assert_eq!((reliable.held(), reliable.next()), (0, Sequence(2)));
+}
+
+#[test]
+fn what_somebody_must_be_told_of_stays_to_be_released() {
+    let topic = HeapTopic::new(exclusive(2));
+    let (ring, mut publisher) = (topic.ring(), topic.exclusive());
+    let mut subscriber = topic.join(0, 0, Delivery::Reliable);
+    for _ in 0..2 {
+        publish(&mut publisher, &ring).unwrap();
+    }
+    assert_eq!(subscriber.take(1), Ok(Some(run(0, 1))));
+    assert!(publish(&mut publisher, &ring).is_err());
+    // The cell must say it before anybody is asked.
+    let asked = || publish(&mut publisher, &ring).is_ok();
+    assert!(matches!(subscriber.take_next(asked), Next::Other));
+    assert_eq!(subscriber.held(), 1);
+    assert!(subscriber.release(), "nobody would be told");
+    assert_eq!(subscriber.take(1), Ok(Some(run(1, 1))));
 }
 
 #[test]

@@ -3,9 +3,12 @@
 use memoffset::span_of;
 
 use super::shapes;
-use crate::ring::{
-    header::{HEADER_BYTES, HeaderError, RingDescription},
-    layout::{Cell, Geometry, PublisherRecord, Shape},
+use crate::{
+    ring::{
+        header::{HEADER_BYTES, HeaderError, RingDescription},
+        layout::{Cell, Geometry, PublisherRecord, Shape},
+    },
+    shared::fnv1a,
 };
 
 fn description() -> RingDescription {
@@ -24,6 +27,8 @@ fn description() -> RingDescription {
         encoding: "json".into(),
         tsc_hz: 2_600_000_000,
         wake_fence: true,
+        huge_pages: true,
+        schema_sum: fnv1a(&[7; 5000]),
     }
 }
 
@@ -60,8 +65,8 @@ fn other_layouts_and_machines_are_told_apart() {
         read(&page).unwrap_err()
     };
     assert_eq!(with(0, b"X"), HeaderError::Magic);
-    let version = HeaderError::LayoutVersion { found: 2, known: 1 };
-    assert_eq!(with(8, &2_u32.to_ne_bytes()), version);
+    let version = HeaderError::LayoutVersion { found: 3, known: 2 };
+    assert_eq!(with(8, &3_u32.to_ne_bytes()), version);
     let swapped = 0x0102_0304_u32.swap_bytes().to_ne_bytes();
     let byte_order = HeaderError::Platform { what: "byte order" };
     assert_eq!(with(12, &swapped), byte_order);
@@ -73,6 +78,39 @@ fn other_layouts_and_machines_are_told_apart() {
     assert_eq!(with(20, &64_u32.to_ne_bytes()), line);
     let features = HeaderError::Features { unknown: 4 };
     assert_eq!(with(24, &4_u64.to_ne_bytes()), features);
+}
+
+#[test]
+fn every_changed_byte_of_the_schema_is_found() {
+    let mut schema = vec![7; 5000];
+    assert_eq!(description().check_schema(&schema), Ok(()));
+    assert!(description().check_schema(&schema[..4999]).is_err());
+    for index in [0, 1, 2500, 4999] {
+        schema[index] ^= 0x80;
+        assert!(description().check_schema(&schema).is_err(), "byte {index}");
+        schema[index] ^= 0x80;
+    }
+}
+
+#[test]
+fn text_that_could_steer_a_terminal_is_refused() {
+    for text in ["\x1b[2J", "a\nb", "\u{9b}2J"] {
+        let damaged = [
+            RingDescription {
+                encoding: text.into(),
+                ..description()
+            },
+            RingDescription {
+                type_name: Some(text.into()),
+                ..description()
+            },
+        ];
+        for description in damaged {
+            let page = (*description.to_page()).try_into().unwrap();
+            let refused = read(&page).unwrap_err();
+            assert!(matches!(refused, HeaderError::Field { .. }), "{refused:?}");
+        }
+    }
 }
 
 #[test]

@@ -100,6 +100,7 @@ pub(crate) fn write(ring: &RingView, place: Place, content: u64) {
         publisher: 0,
         tag: content,
         time: 0,
+        attributes_len: 0,
     };
     ring.write_header(place, header);
     let start = ring.payload(place).cast::<u64>();

@@ -18,7 +18,7 @@ use crate::{
     sync::Ordering,
 };
 
-/// Edges PASS and RELEASE: a message is held, or passed, never both. Fails if the publisher passes
+/// Edges JOIN and RELEASE: a message is held, or passed, never both. Fails if the publisher passes
 /// without a swap, if it does not look for pins, and if it or the subscriber's swap is Relaxed.
 #[test]
 fn loom_held_message_is_not_written() {
@@ -34,6 +34,27 @@ fn loom_held_message_is_not_written() {
         topic.follow(&mut subscriber, 2, 1);
         subscriber.release_pins();
         publisher.join().unwrap();
+        follow_to_the_end(topic, &mut subscriber, 3);
+    });
+}
+
+/// Edge JOIN of one that comes back: it starts where nothing is being overwritten, though its mark as
+/// overtaken orders nothing. Fails without the fence in `attach`.
+#[test]
+fn loom_passed_subscriber_comes_back_by_the_limit() {
+    explore(slim(exclusive(1)), None, |topic| {
+        let mut subscriber = topic.join(0, 0, Delivery::Lossy);
+        let mut publisher = topic.exclusive();
+        topic.publish(&mut publisher).unwrap();
+        let subscriber = thread::spawn(move || {
+            topic.follow(&mut subscriber, 2, 1);
+            subscriber.release_pins();
+            subscriber
+        });
+        for seq in 1..3 {
+            assert_eq!(topic.publish(&mut publisher), Ok(seq));
+        }
+        let mut subscriber = subscriber.join().unwrap();
         follow_to_the_end(topic, &mut subscriber, 3);
     });
 }
@@ -59,7 +80,7 @@ fn loom_held_message_in_a_spare_chunk_is_not_written() {
     });
 }
 
-/// Edge PASS: what a passed subscriber gives up is free again. Fails if `release_pins` leaves the
+/// What a passed subscriber gives up is free again. Fails if `release_pins` leaves the
 /// pins of a passed subscriber where they are.
 #[test]
 fn loom_pins_given_up_are_gone() {
@@ -81,7 +102,7 @@ fn loom_pins_given_up_are_gone() {
     });
 }
 
-/// Edges PASS and RELEASE of a subscriber that publishers wait for until they evict it. Fails if it
+/// Edge RELEASE of a subscriber that publishers wait for until they evict it. Fails if it
 /// is evicted without a swap, and if the swap is Relaxed.
 #[test]
 fn loom_evicted_subscriber_keeps_what_it_holds() {
@@ -97,7 +118,7 @@ fn loom_evicted_subscriber_keeps_what_it_holds() {
     });
 }
 
-fn publish_evicting(topic: &ModelTopic, publisher: &mut ExclusivePublisher) {
+pub(super) fn publish_evicting(topic: &ModelTopic, publisher: &mut ExclusivePublisher) {
     if let Err(shut) = topic.publish(publisher) {
         assert_eq!(shut, Shut::Gate { cell: 0 });
         let cell = topic.cells().cell(0);
@@ -108,7 +129,7 @@ fn publish_evicting(topic: &ModelTopic, publisher: &mut ExclusivePublisher) {
 }
 
 /// The rest comes too, or is counted as missed.
-fn follow_to_the_end(topic: &ModelTopic, subscriber: &mut Cursor, end: u64) {
+pub(super) fn follow_to_the_end(topic: &ModelTopic, subscriber: &mut Cursor, end: u64) {
     topic.follow(subscriber, 4, 1);
     assert_eq!(subscriber.next(), Sequence(end));
 }

@@ -51,7 +51,7 @@ fn loom_observer_finds_out_a_torn_copy() {
 }
 
 /// A message to be copied is written into the block of the next-but-one; on a ring of one slot.
-fn publish_to_be_copied(
+pub(super) fn publish_to_be_copied(
     topic: &ModelTopic,
     publisher: &mut crate::ring::publish::ExclusivePublisher,
 ) {

@@ -1,23 +1,19 @@
 //! What the models share: how they are explored, and what their participants do.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
-
-use loom::model::Builder;
-
-use crate::ring::{
-    cursor::{Cursor, Delivery, Interruption},
-    layout::Shape,
-    publish::{ExclusivePublisher, Reserve, Shut},
-    publish_shared::SharedPublisher,
-    sequence::Sequence,
-    view::ModelTopic,
+use crate::{
+    ring::{
+        cursor::{Cursor, Delivery, Interruption},
+        layout::Shape,
+        publish::{ExclusivePublisher, Reserve, Shut},
+        publish_shared::SharedPublisher,
+        sequence::Sequence,
+        view::ModelTopic,
+    },
+    sync::model::{self, Victim},
 };
 
 /// Runs `scene` on a fresh topic in all interleavings, or in those in which no more than
-/// `preemptions` times a thread is interrupted that could run on, and says how many they were.
+/// `preemptions` times a thread is interrupted that could run on.
 ///
 /// The scene joins the threads that it spawns.
 pub(super) fn explore(
@@ -25,23 +21,25 @@ pub(super) fn explore(
     preemptions: Option<usize>,
     scene: impl Fn(&'static ModelTopic) + Send + Sync + 'static,
 ) {
-    let executions = Arc::new(AtomicU64::new(0));
-    let count = Arc::clone(&executions);
-    let mut builder = Builder::new();
-    builder.preemption_bound = preemptions;
-    builder.max_branches = 100_000;
-    builder.check(move || {
-        count.fetch_add(1, Relaxed);
-        let topic = Box::new(ModelTopic::new(shape));
-        let borrowed: *const ModelTopic = &*topic;
-        // SAFETY: the topic is dropped after the scene, which outlives its threads.
-        scene(unsafe { &*borrowed });
+    model::explore(preemptions, move || on_a_fresh_topic(shape, &scene));
+}
+
+/// The same with a participant that vanishes after any of its steps, or after none.
+pub(super) fn explore_vanishing(
+    shape: Shape,
+    preemptions: Option<usize>,
+    scene: impl Fn(&'static ModelTopic, Victim) + Clone + Send + Sync + 'static,
+) {
+    model::explore_vanishing(preemptions, move |victim| {
+        on_a_fresh_topic(shape, |topic| scene(topic, victim.clone()));
     });
-    let name = std::thread::current().name().unwrap_or("model").to_owned();
-    let bound = preemptions.map_or("all".to_owned(), |bound| {
-        format!("up to {bound} preemptions")
-    });
-    println!("{name}: {} executions ({bound})", executions.load(Relaxed));
+}
+
+fn on_a_fresh_topic(shape: Shape, scene: impl Fn(&'static ModelTopic)) {
+    let topic = Box::new(ModelTopic::new(shape));
+    let borrowed: *const ModelTopic = &*topic;
+    // SAFETY: the topic is dropped after the scene, which outlives its threads.
+    scene(unsafe { &*borrowed });
 }
 
 /// Memory that is there.

@@ -17,7 +17,10 @@ use super::{
     place::Place,
     sequence::Sequence,
 };
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, watched::step};
+
+/// No message says this.
+const HALF_WRITTEN: u64 = u64::MAX;
 
 /// Both segments of one topic.
 pub(crate) struct ModelTopic {
@@ -73,6 +76,7 @@ impl ModelTopic {
             control: Control {
                 limit: padded(),
                 publishers_used: padded(),
+                publishers_changed: padded(),
             },
             records: many(shape.max_publishers.into(), record),
             list_entries: many(list_entries, word),
@@ -108,8 +112,24 @@ impl<'m> RingView<'m> {
         &self.topic.geometry
     }
 
+    /// Hints, which change nothing.
+    pub(crate) fn prefetch_second_line(&self, _: Sequence) {}
+
+    /// See above.
+    pub(crate) fn prefetch_to_read(&self, _: Place) {}
+
+    /// See above.
+    pub(crate) fn prefetch_stamp_to_write(&self, _: Sequence) {}
+
+    /// See above.
+    pub(crate) fn prefetch_to_write(&self, _: Place) {}
+
     pub(crate) fn stamp(&self, seq: Sequence) -> &'m AtomicU64 {
         &self.topic.stamps[self.slot(seq)]
+    }
+
+    pub(crate) fn stamps_of_lap(&self, seq: Sequence) -> impl Iterator<Item = &'m AtomicU64> {
+        self.topic.stamps[self.slot(seq)..].iter()
     }
 
     pub(crate) fn limit(&self) -> &'m AtomicU64 {
@@ -130,6 +150,11 @@ impl<'m> RingView<'m> {
         &self.topic.list_entries[entry as usize]
     }
 
+    pub(crate) fn chunk_list(&self, record: u32) -> &'m [AtomicU64] {
+        let per_publisher = self.topic.geometry.shape.chunks_per_publisher() as usize;
+        &self.topic.list_entries[record as usize * per_publisher..][..per_publisher]
+    }
+
     pub(crate) fn spare(&self, index: u32) -> &'m Spare {
         &self.topic.spares[index as usize]
     }
@@ -145,12 +170,15 @@ impl<'m> RingView<'m> {
         }
     }
 
-    /// Writes a message for readers that hold it.
+    /// Writes a message for readers that hold it; who vanishes meanwhile leaves half of it.
     pub(crate) fn write(&self, place: Place, content: u64) {
-        self.block(place).held.with_mut(|payload| {
-            // SAFETY: loom reports whoever reads or writes at the same time.
-            unsafe { *payload = content }
-        });
+        for written in [HALF_WRITTEN, content] {
+            self.block(place).held.with_mut(|payload| {
+                // SAFETY: loom reports whoever reads or writes at the same time.
+                unsafe { *payload = written }
+            });
+            step();
+        }
     }
 
     /// Reads a message that the caller holds.
@@ -230,7 +258,7 @@ impl CopyBuffer {
         self.payload
     }
 
-    pub(crate) fn copy_from(&mut self, ring: &RingView, place: Place, _len: usize) {
+    pub(crate) fn copy_from(&mut self, ring: &RingView, place: Place, _: &BlockHeader) {
         self.payload = ring.block(place).copied[1].load(Ordering::Relaxed);
     }
 }
@@ -245,6 +273,7 @@ fn record() -> PublisherRecord {
         full: word(),
         waited: word(),
         evicted: word(),
+        bell: AtomicU32::new(0),
     }
 }
 
@@ -256,6 +285,8 @@ fn cell() -> Cell {
         lagged: word(),
         lag_events: word(),
         evictions: word(),
+        bell: AtomicU32::new(0),
+        more: AtomicU32::new(0),
     }
 }
 

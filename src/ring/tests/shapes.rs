@@ -18,6 +18,7 @@ fn shape(mode: PublisherMode, capacity_slots: u64) -> Shape {
         alignment_bytes: 8,
         tags: true,
         time: TimeSource::None,
+        attributes_max_bytes: 0,
         max_publishers,
         loans,
         max_subscribers: 2,

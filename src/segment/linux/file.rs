@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::CString,
-    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions},
     io::{self, ErrorKind},
     mem::MaybeUninit,
     ops::Range,
@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::{check, file_offset};
-use crate::segment::{Access, Rights, Status};
+use crate::segment::{FileAccess, FreeSpace, Ownership, Rights, Status};
 
 /// Opens a file, not through a symbolic link, and without waiting for a pipe's other end.
 pub(in crate::segment) fn open(path: &Path, rights: Rights) -> io::Result<File> {
@@ -50,6 +50,16 @@ pub(in crate::segment) fn status(file: &File) -> io::Result<Status> {
         len: status.len(),
         names: status.nlink(),
         memory_bytes: status.blocks() * BLOCK_BYTES,
+        ownership: ownership(&status),
+    })
+}
+
+/// Whose a file is, and what others may do with it.
+pub(in crate::segment) fn ownership(status: &Metadata) -> Option<Ownership> {
+    Some(Ownership {
+        uid: status.uid(),
+        gid: status.gid(),
+        mode: status.mode() & 0o7777,
     })
 }
 
@@ -67,7 +77,7 @@ pub(in crate::segment) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io
 }
 
 /// Gives a file its group and mode; the group first, so that the mode never serves another one.
-pub(in crate::segment) fn set_access(file: &File, access: Access) -> io::Result<()> {
+pub(in crate::segment) fn set_access(file: &File, access: FileAccess) -> io::Result<()> {
     if access.group.is_some() {
         fchown(file, None, access.group)?;
     }
@@ -152,7 +162,7 @@ pub(in crate::segment) fn create_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Gives a directory its group and mode.
-pub(in crate::segment) fn set_directory_access(path: &Path, access: Access) -> io::Result<()> {
+pub(in crate::segment) fn set_directory_access(path: &Path, access: FileAccess) -> io::Result<()> {
     // The umask may have left too little to open it.
     fs::set_permissions(path, Permissions::from_mode(0o700))?;
     set_access(&File::open(path)?, access)
@@ -187,12 +197,22 @@ pub(in crate::segment) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Backs a range of a file with memory, its bytes unchanged.
 pub(in crate::segment) fn reserve(file: &File, range: Range<u64>) -> io::Result<()> {
-    let mut start = range.start;
+    in_steps(range, |start, len| allocate(file, start, len))
+}
+
+/// Does something to a range in steps that are halved by each interruption: before Linux 5.19 a
+/// signal undoes the `fallocate` that it interrupts, so that under a steady stream of signals only
+/// short ones get anywhere.
+pub(in crate::segment) fn in_steps(
+    range: Range<u64>,
+    mut act: impl FnMut(u64, u64) -> io::Result<()>,
+) -> io::Result<()> {
+    let (mut start, mut step) = (range.start, STEP_BYTES.end);
     while start < range.end {
-        let len = RESERVE_STEP_BYTES.min(range.end - start);
-        match allocate(file, start, len) {
+        let len = step.min(range.end - start);
+        match act(start, len) {
             Ok(()) => start += len,
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == ErrorKind::Interrupted => step = (step / 2).max(STEP_BYTES.start),
             Err(e) => return Err(e),
         }
     }
@@ -211,8 +231,27 @@ pub(in crate::segment) fn available_bytes(file: &File) -> io::Result<u64> {
     // SAFETY: the file is open for `&File`; the kernel writes no more than one `statvfs`.
     check(unsafe { libc::fstatvfs(file.as_raw_fd(), status.as_mut_ptr()) })?;
     // SAFETY: the call has filled it.
-    let status = unsafe { status.assume_init() };
-    Ok(status.f_bavail.saturating_mul(status.f_frsize))
+    Ok(free_space(&unsafe { status.assume_init() }).bytes)
+}
+
+/// What the file system of a directory has room for.
+pub(in crate::segment) fn free_space_in(dir: &Path) -> io::Result<FreeSpace> {
+    let dir = c_path(dir)?;
+    let mut status = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY:
+    // - the path ends in NUL and outlives the call: a `CString` of this frame.
+    // - the kernel writes no more than one `statvfs`.
+    check(unsafe { libc::statvfs(dir.as_ptr(), status.as_mut_ptr()) })?;
+    // SAFETY: the call has filled it.
+    Ok(free_space(&unsafe { status.assume_init() }))
+}
+
+fn free_space(status: &libc::statvfs) -> FreeSpace {
+    let has_limit = status.f_files > 0; // btrfs, for one, makes inodes as it needs them
+    FreeSpace {
+        bytes: status.f_bavail.saturating_mul(status.f_frsize),
+        files: if has_limit { status.f_favail } else { u64::MAX },
+    }
 }
 
 /// The size past which the kernel kills a process that extends a file (SIGXFSZ).
@@ -242,5 +281,5 @@ fn c_path(path: &Path) -> io::Result<CString> {
     Ok(CString::new(path.as_os_str().as_bytes())?)
 }
 
-/// A signal undoes the `fallocate` that it interrupts: small steps, so that they get somewhere.
-const RESERVE_STEP_BYTES: u64 = 16 << 20;
+/// The shortest and the longest step of [`in_steps`].
+const STEP_BYTES: Range<u64> = 4096..16 << 20;

@@ -1,4 +1,4 @@
-//! Locks on single bytes: fcntl(2), "open file description locks".
+//! Locks on bytes: fcntl(2), "open file description locks".
 //!
 //! They belong to the open file, not to the process: two open files of one process exclude each
 //! other, closing a third does not release them, and the kernel drops them with the last copy of
@@ -6,13 +6,15 @@
 
 use std::{ffi::c_int, fs::File, io, os::fd::AsRawFd};
 
-use libc::off_t;
+use libc::{flock, off_t};
 
 use super::{check, file_offset};
 
-/// Takes the lock on one byte for this open file; `false` where another one holds it.
-pub(in crate::segment) fn try_lock(file: &File, byte: u64) -> io::Result<bool> {
-    match call(file, libc::F_OFD_SETLK, libc::F_WRLCK, one(byte)?) {
+/// Takes the lock on `len` bytes from `first` on for this open file, all or none; `false` where
+/// another one holds some of it.
+pub(in crate::segment) fn try_lock_range(file: &File, first: u64, len: u64) -> io::Result<bool> {
+    let bytes = (file_offset(first)?, file_offset(len)?);
+    match call(file, libc::F_OFD_SETLK, libc::F_WRLCK, bytes) {
         Ok(_) => Ok(true),
         Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
         Err(e) => Err(e),
@@ -29,10 +31,16 @@ pub(in crate::segment) fn unlock_all(file: &File) -> io::Result<()> {
     call(file, libc::F_OFD_SETLK, libc::F_UNLCK, ALL_BYTES).map(drop)
 }
 
-/// True where another open file holds the lock on one byte. Reading rights are enough.
-pub(in crate::segment) fn is_locked(file: &File, byte: u64) -> io::Result<bool> {
-    let found = call(file, libc::F_OFD_GETLK, libc::F_WRLCK, one(byte)?)?;
-    Ok(found != libc::F_UNLCK)
+/// Up to where the lock reaches that another open file holds on one byte, in bytes from there on.
+/// Reading rights are enough to ask, and not to answer: only write locks count.
+pub(in crate::segment) fn locked_len(file: &File, byte: u64) -> io::Result<Option<u64>> {
+    let start = file_offset(byte)?;
+    let found = call(file, libc::F_OFD_GETLK, libc::F_RDLCK, (start, 1))?;
+    Ok(match c_int::from(found.l_type) {
+        libc::F_UNLCK => None,
+        _ if found.l_len == 0 => Some(u64::MAX), // to the end of all files
+        _ => Some((found.l_start + found.l_len - start) as u64),
+    })
 }
 
 /// Where the bytes of a lock begin, and how many they are; 0: all that follow.
@@ -42,9 +50,9 @@ fn one(byte: u64) -> io::Result<Bytes> {
     Ok((file_offset(byte)?, 1))
 }
 
-/// Does one command for a lock of some kind; returns the kind that the kernel leaves in its place.
-fn call(file: &File, command: c_int, kind: c_int, (start, len): Bytes) -> io::Result<c_int> {
-    let mut lock = libc::flock {
+/// Does one command for a lock of some kind; returns what the kernel leaves in its place.
+fn call(file: &File, command: c_int, kind: c_int, (start, len): Bytes) -> io::Result<flock> {
+    let mut lock = flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: start,
@@ -54,7 +62,7 @@ fn call(file: &File, command: c_int, kind: c_int, (start, len): Bytes) -> io::Re
     // SAFETY:
     // - the file is open: `&File`. `lock` is the one `flock` that these commands read and write.
     check(unsafe { libc::fcntl(file.as_raw_fd(), command, &mut lock) })?;
-    Ok(lock.l_type.into())
+    Ok(lock)
 }
 
 const ALL_BYTES: Bytes = (0, 0);

@@ -1,9 +1,9 @@
 //! Files in memory: every `mmap` of the crate.
 
-use std::{fs::File, io, os::fd::AsRawFd, ptr, ptr::NonNull};
+use std::{fs::File, io, ops::Range, os::fd::AsRawFd, ptr, ptr::NonNull};
 
-use super::check;
-use crate::segment::{Rights, fork};
+use super::{check, huge_page_bytes};
+use crate::segment::{Pages, Rights, fork};
 
 /// The first `len` bytes of a file at `base`, which is on a page, until this is dropped.
 pub(in crate::segment) struct Mapping {
@@ -15,25 +15,26 @@ pub(in crate::segment) struct Mapping {
 
 impl Mapping {
     /// Maps the first `len` bytes of a file, which it must have.
-    pub(in crate::segment) fn new(file: &File, len: usize, rights: Rights) -> io::Result<Self> {
+    pub(in crate::segment) fn new(
+        file: &File,
+        len: usize,
+        rights: Rights,
+        pages: Pages,
+    ) -> io::Result<Self> {
         let protection = match rights {
             Rights::ReadOnly => libc::PROT_READ,
             Rights::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
         };
-        let (anywhere, shared, from_start) = (ptr::null_mut(), libc::MAP_SHARED, 0);
-        // SAFETY:
-        // - replaces no mapping: no address is asked for.
-        // - the kernel checks everything else.
-        let base = unsafe {
-            libc::mmap(
-                anywhere,
-                len,
-                protection,
-                shared,
-                file.as_raw_fd(),
-                from_start,
-            )
+        let (shared, from_start) = (libc::MAP_SHARED, 0);
+        let place = match pages {
+            Pages::Any => ptr::null_mut(),
+            Pages::Huge => find_room_on_huge_page(len),
         };
+        // SAFETY:
+        // - replaces no mapping: `place` is a wish (no MAP_FIXED).
+        // - the kernel checks everything else.
+        let base =
+            unsafe { libc::mmap(place, len, protection, shared, file.as_raw_fd(), from_start) };
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -59,11 +60,58 @@ impl Mapping {
         self.generation != fork::generation()
     }
 
+    /// Faults a range in that begins on a page, to be written where that is allowed; `false` where the
+    /// system, before Linux 5.14, cannot be told to.
+    pub(in crate::segment) fn prefault(
+        &self,
+        range: Range<usize>,
+        rights: Rights,
+    ) -> io::Result<bool> {
+        let advice = match rights {
+            Rights::ReadOnly => libc::MADV_POPULATE_READ,
+            Rights::ReadWrite => libc::MADV_POPULATE_WRITE,
+        };
+        loop {
+            match self.advise(range.clone(), advice) {
+                Ok(()) => return Ok(true),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::InvalidInput => return Ok(false),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Keeps a range in memory that begins on a page; it is faulted in by that.
+    pub(in crate::segment) fn lock(&self, range: Range<usize>) -> io::Result<()> {
+        let (start, len) = self.part(range);
+        // SAFETY:
+        // - the range is part of this mapping; no byte of it changes.
+        check(unsafe { libc::mlock(start.as_ptr().cast(), len) })
+    }
+
+    /// Puts the file's bytes that are mapped here on huge pages, for all who map it.
+    pub(in crate::segment) fn use_huge_pages(&self) -> io::Result<()> {
+        self.advise(0..self.len, libc::MADV_COLLAPSE)
+    }
+
+    fn advise(&self, range: Range<usize>, advice: libc::c_int) -> io::Result<()> {
+        let (start, len) = self.part(range);
+        // SAFETY:
+        // - the range is part of this mapping; none of the advice given here changes a byte of it.
+        check(unsafe { libc::madvise(start.as_ptr().cast(), len, advice) })
+    }
+
+    /// A range of the mapping, as the system takes it.
+    fn part(&self, range: Range<usize>) -> (NonNull<u8>, usize) {
+        let start = range.start.min(self.len);
+        let len = range.end.min(self.len) - start;
+        // SAFETY: in bounds of one mapping.
+        (unsafe { self.base.byte_add(start) }, len)
+    }
+
     /// Leaves the mapping out of forked children, which must not act for their parent.
     fn keep_from_children(&self) -> io::Result<()> {
-        // SAFETY:
-        // - the range is this whole mapping; the advice changes nothing in this process.
-        check(unsafe { libc::madvise(self.base.as_ptr().cast(), self.len, libc::MADV_DONTFORK) })
+        self.advise(0..self.len, libc::MADV_DONTFORK)
     }
 }
 
@@ -76,6 +124,25 @@ impl Drop for Mapping {
         // - the range is this whole mapping. No borrow of it outlives `self`.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
     }
+}
+
+/// An address where a huge page may begin, and where there was room for `len` bytes a moment ago; null
+/// where there is none, or no such room.
+fn find_room_on_huge_page(len: usize) -> *mut libc::c_void {
+    let page = huge_page_bytes().filter(|page| len >= *page);
+    let Some((page, room)) = page.and_then(|page| Some((page, len.checked_add(page)?))) else {
+        return ptr::null_mut();
+    };
+    let (anywhere, nothing) = (ptr::null_mut(), libc::PROT_NONE);
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: replaces no mapping, no address is asked for; nobody may touch it.
+    let found = unsafe { libc::mmap(anywhere, room, nothing, flags, -1, 0) };
+    if found == libc::MAP_FAILED {
+        return ptr::null_mut();
+    }
+    // SAFETY: the mapping of the line before, of which nobody knows.
+    unsafe { libc::munmap(found, room) };
+    found.map_addr(|address| address.next_multiple_of(page))
 }
 
 // SAFETY: a mapping belongs to the process; no thread has a special part in it.

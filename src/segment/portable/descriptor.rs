@@ -10,7 +10,7 @@ use std::{
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::system;
-use crate::segment::fork;
+use crate::{segment::fork, shared::fnv1a};
 
 /// What a descriptor says, in private memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -90,7 +90,7 @@ impl Descriptor {
     }
 
     fn sum(&self) -> u64 {
-        hash(&self.as_bytes()[..size_of::<Self>() - 8])
+        fnv1a(&self.as_bytes()[..size_of::<Self>() - 8])
     }
 }
 
@@ -99,18 +99,11 @@ fn foreign() -> io::Error {
 }
 
 fn name_hash(path: &Path) -> u64 {
-    hash(
+    fnv1a(
         path.file_name()
             .unwrap_or(OsStr::new(""))
             .as_encoded_bytes(),
     )
-}
-
-/// FNV-1a, 64 bit.
-fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 const MAGIC: [u8; 8] = *b"RBUSPORT";

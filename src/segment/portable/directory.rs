@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::segment::Access;
+use crate::segment::FileAccess;
 
 /// Where a bus is by default. Never in /dev/shm, so as not to meet buses of the native backend.
 pub(in crate::segment) fn default_parent() -> PathBuf {
@@ -32,7 +32,7 @@ fn create_private(builder: &mut DirBuilder, path: &Path) -> io::Result<()> {
 
 /// Gives a directory its group and mode, where there are such.
 #[cfg(unix)]
-pub(in crate::segment) fn set_directory_access(path: &Path, access: Access) -> io::Result<()> {
+pub(in crate::segment) fn set_directory_access(path: &Path, access: FileAccess) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     // The umask may have left too little to open it.
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
@@ -41,7 +41,10 @@ pub(in crate::segment) fn set_directory_access(path: &Path, access: Access) -> i
 
 /// Gives a directory its group and mode, where there are such.
 #[cfg(not(unix))]
-pub(in crate::segment) fn set_directory_access(_path: &Path, _access: Access) -> io::Result<()> {
+pub(in crate::segment) fn set_directory_access(
+    _path: &Path,
+    _access: FileAccess,
+) -> io::Result<()> {
     Ok(())
 }
 

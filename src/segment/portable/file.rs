@@ -18,7 +18,7 @@ use super::{
     system,
 };
 use crate::{
-    segment::{Access, Rights, Status, fork, random_id},
+    segment::{FileAccess, FreeSpace, Rights, Status, fork, random_id},
     sync::{AtomicU64, Ordering},
 };
 
@@ -110,6 +110,9 @@ pub(in crate::segment) fn status(file: &File) -> io::Result<Status> {
         len: file.len(),
         names: is_named.into(),
         memory_bytes: file.len(), // at most: nobody knows how much of it was touched
+        ownership: fs::symlink_metadata(&*file.path())
+            .ok()
+            .and_then(|status| system::ownership(&status)),
     })
 }
 
@@ -154,7 +157,7 @@ pub(in crate::segment) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io
 }
 
 /// Gives the descriptor its group and mode; the object is this user's alone in any case.
-pub(in crate::segment) fn set_access(file: &File, access: Access) -> io::Result<()> {
+pub(in crate::segment) fn set_access(file: &File, access: FileAccess) -> io::Result<()> {
     let descriptor_file = fork::open(|| system::open(&file.path(), false))?;
     let set = system::set_access(&descriptor_file, access);
     fork::close(descriptor_file);
@@ -301,6 +304,14 @@ pub(in crate::segment) fn reserve(_file: &File, _range: Range<u64>) -> io::Resul
 /// Bytes that are free: nobody knows.
 pub(in crate::segment) fn available_bytes(_file: &File) -> io::Result<u64> {
     Ok(u64::MAX)
+}
+
+/// What a directory's file system has room for: nobody knows.
+pub(in crate::segment) fn free_space_in(_dir: &Path) -> io::Result<FreeSpace> {
+    Ok(FreeSpace {
+        bytes: u64::MAX,
+        files: u64::MAX,
+    })
 }
 
 /// The size past which the kernel kills a process that makes a segment (SIGXFSZ).

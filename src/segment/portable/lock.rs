@@ -7,7 +7,6 @@
 use std::{
     fs::{self, OpenOptions, TryLockError},
     io::{self, ErrorKind},
-    mem::ManuallyDrop,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -15,16 +14,17 @@ use std::{
 };
 
 use super::{directory::create_directory, file::File, system};
-use crate::segment::fork;
+use crate::segment::Unshared;
 
-/// Takes the lock on one byte for this open file; `false` where another one holds it.
-pub(in crate::segment) fn try_lock(file: &File, byte: u64) -> io::Result<bool> {
+/// Takes the lock on `first` for this open file, as a lock file has no length to show; `false` where
+/// another one holds it.
+pub(in crate::segment) fn try_lock_range(file: &File, first: u64, _len: u64) -> io::Result<bool> {
     let mut held = file.held();
-    if held.contains_key(&byte) {
+    if held.contains_key(&first) {
         return Ok(true);
     }
-    let lock = file.locks().try_lock(&name_of(byte)?)?;
-    Ok(lock.map(|lock| held.insert(byte, lock)).is_some())
+    let lock = file.locks().try_lock(&name_of(first)?)?;
+    Ok(lock.map(|lock| held.insert(first, lock)).is_some())
 }
 
 /// Gives up the lock on one byte.
@@ -39,12 +39,14 @@ pub(in crate::segment) fn unlock_all(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// True where another open file holds the lock on one byte. Reading rights are enough.
-pub(in crate::segment) fn is_locked(file: &File, byte: u64) -> io::Result<bool> {
-    match file.held().contains_key(&byte) {
-        true => Ok(false),
-        false => file.locks().is_locked(&name_of(byte)?),
+/// 1 where another open file holds the lock on one byte, as no lock here has a length. Reading rights
+/// are enough.
+pub(in crate::segment) fn locked_len(file: &File, byte: u64) -> io::Result<Option<u64>> {
+    if file.held().contains_key(&byte) {
+        return Ok(None);
     }
+    let is_locked = file.locks().is_locked(&name_of(byte)?)?;
+    Ok(is_locked.then_some(1))
 }
 
 /// The lock files of one segment.
@@ -78,7 +80,7 @@ impl Locks {
             opened => opened?,
         };
         for _ in 0..TRIES {
-            match file.file.try_lock() {
+            match file.get()?.try_lock() {
                 Ok(()) => return Ok(Some(file)),
                 // Perhaps somebody only asks.
                 Err(TryLockError::WouldBlock) => thread::sleep(TRY_AGAIN_AFTER),
@@ -96,7 +98,7 @@ impl Locks {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false), // nobody ever had it
             opened => opened?,
         };
-        match file.file.try_lock_shared() {
+        match file.get()?.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(e)) => Err(e),
@@ -125,30 +127,25 @@ impl Locks {
 }
 
 /// An open lock file, perhaps locked; drop gives it up.
-pub(crate) struct LockFile {
-    file: ManuallyDrop<fs::File>,
-    generation: u32,
-}
+pub(crate) struct LockFile(Unshared);
 
 impl LockFile {
     fn open(options: &OpenOptions, path: &Path) -> io::Result<Self> {
-        let file = fork::open(|| options.open(path))?;
-        Ok(Self {
-            file: ManuallyDrop::new(file),
-            generation: fork::generation(),
-        })
+        Unshared::open(|| options.open(path)).map(Self)
+    }
+
+    /// The file, in the process that opened it.
+    fn get(&self) -> io::Result<&fs::File> {
+        self.0.get().ok_or(ErrorKind::NotConnected.into())
     }
 }
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        if self.generation != fork::generation() {
-            return; // closed here by the fork
-        }
         // Closing is not enough while a child that is about to exec has a copy.
-        let _ = self.file.unlock();
-        // SAFETY: taken once: here, where `self` ends.
-        fork::close(unsafe { ManuallyDrop::take(&mut self.file) });
+        if let Ok(file) = self.get() {
+            let _ = file.unlock();
+        }
     }
 }
 

@@ -23,11 +23,21 @@ pub(super) use self::{
         create_directory, default_parent, is_directory_of, rename_new, set_directory_access,
     },
     file::{
-        File, available_bytes, close, create_named, create_unnamed, file_size_limit,
+        File, available_bytes, close, create_named, create_unnamed, file_size_limit, free_space_in,
         is_abandoned_draft, link_named, link_unnamed, open, open_own, read_at, remove, reserve,
         set_access, set_len, status, write_at,
     },
-    lock::{is_locked, try_lock, unlock, unlock_all},
+    lock::{locked_len, try_lock_range, unlock, unlock_all},
     object::Mapping,
-    system::{effective_user, is_not_regular, is_out_of_files},
+    system::{effective_user, is_not_regular, is_out_of_files, ownership},
 };
+
+/// Bytes of a huge page: no portable way to them is known.
+pub(super) fn huge_page_bytes() -> Option<usize> {
+    None
+}
+
+/// Bytes that the process may lock in memory, as this backend never does.
+pub(super) fn memory_lock_limit() -> u64 {
+    0
+}

@@ -1,6 +1,6 @@
 //! Memory with a name, by `shared_memory`: every use of that crate.
 
-use std::{io, ptr::NonNull, sync::Arc};
+use std::{io, ops::Range, ptr::NonNull, sync::Arc};
 
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
@@ -8,7 +8,7 @@ use super::{
     file::File,
     room::{self, ROOM_BYTES},
 };
-use crate::segment::{Rights, fork};
+use crate::segment::{Pages, Rights, fork};
 
 /// An object, mapped whole: the segment, to a page, and then the room for sleepers ([`room`]).
 pub(super) struct Object {
@@ -87,7 +87,12 @@ pub(in crate::segment) struct Mapping {
 impl Mapping {
     /// Maps the first `len` bytes of a file, which it must have. Always writable: the crate knows
     /// nothing else.
-    pub(in crate::segment) fn new(file: &File, len: usize, _rights: Rights) -> io::Result<Self> {
+    pub(in crate::segment) fn new(
+        file: &File,
+        len: usize,
+        _rights: Rights,
+        _pages: Pages,
+    ) -> io::Result<Self> {
         let object = Arc::clone(file.object()?);
         room::register(&object, file.locks());
         Ok(Self {
@@ -103,6 +108,21 @@ impl Mapping {
 
     pub(in crate::segment) fn len(&self) -> usize {
         self.len
+    }
+
+    /// `false`: the caller has to touch the pages.
+    pub(in crate::segment) fn prefault(&self, _: Range<usize>, _: Rights) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// No portable way is known.
+    pub(in crate::segment) fn lock(&self, _: Range<usize>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// No portable way is known.
+    pub(in crate::segment) fn use_huge_pages(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// True in a child of the process that mapped it.

@@ -6,11 +6,11 @@ use std::{
 };
 
 #[cfg(unix)]
-pub(in crate::segment) use unix::{effective_user, is_not_regular, is_out_of_files};
+pub(in crate::segment) use unix::{effective_user, is_not_regular, is_out_of_files, ownership};
 #[cfg(unix)]
 pub(super) use unix::{file_size_limit, not_regular, set_access, set_private, without_links};
 #[cfg(not(unix))]
-pub(in crate::segment) use windows::{effective_user, is_not_regular, is_out_of_files};
+pub(in crate::segment) use windows::{effective_user, is_not_regular, is_out_of_files, ownership};
 #[cfg(not(unix))]
 pub(super) use windows::{file_size_limit, not_regular, set_access, set_private, without_links};
 
@@ -27,12 +27,12 @@ pub(super) fn open(path: &std::path::Path, write: bool) -> io::Result<File> {
 #[cfg(unix)]
 mod unix {
     use std::{
-        fs::{File, OpenOptions, Permissions},
+        fs::{File, Metadata, OpenOptions, Permissions},
         io,
-        os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown},
+        os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     };
 
-    use crate::segment::Access;
+    use crate::segment::{FileAccess, Ownership};
 
     pub(in super::super) fn without_links(options: &mut OpenOptions) -> &mut OpenOptions {
         options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
@@ -43,11 +43,20 @@ mod unix {
     }
 
     /// Gives a file its group and mode; the group first, so that the mode never serves another one.
-    pub(in super::super) fn set_access(file: &File, access: Access) -> io::Result<()> {
+    pub(in super::super) fn set_access(file: &File, access: FileAccess) -> io::Result<()> {
         if access.group.is_some() {
             fchown(file, None, access.group)?;
         }
         file.set_permissions(Permissions::from_mode(access.mode))
+    }
+
+    /// Whose a file is, and what others may do with it.
+    pub(in crate::segment) fn ownership(status: &Metadata) -> Option<Ownership> {
+        Some(Ownership {
+            uid: status.uid(),
+            gid: status.gid(),
+            mode: status.mode() & 0o7777,
+        })
     }
 
     pub(in super::super) fn not_regular() -> io::Error {
@@ -89,11 +98,11 @@ mod unix {
 #[cfg(not(unix))]
 mod windows {
     use std::{
-        fs::{File, OpenOptions},
+        fs::{File, Metadata, OpenOptions},
         io::{self, ErrorKind},
     };
 
-    use crate::segment::Access;
+    use crate::segment::{FileAccess, Ownership};
 
     pub(in super::super) fn without_links(options: &mut OpenOptions) -> &mut OpenOptions {
         options
@@ -104,8 +113,13 @@ mod windows {
     }
 
     /// Does nothing: files have the rights of their directory.
-    pub(in super::super) fn set_access(_file: &File, _access: Access) -> io::Result<()> {
+    pub(in super::super) fn set_access(_file: &File, _access: FileAccess) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Nothing: access control lists say more than there is to be said here.
+    pub(in crate::segment) fn ownership(_status: &Metadata) -> Option<Ownership> {
+        None
     }
 
     pub(in super::super) fn not_regular() -> io::Error {

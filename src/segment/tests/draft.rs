@@ -3,10 +3,12 @@
 use std::{fs, os::unix::fs::MetadataExt, sync::Barrier, thread};
 
 use crate::{
-    segment::{Access, Draft, PublishDraftError, Rights, Segment, SegmentError},
+    segment::{
+        Draft, FileAccess, PublishDraftError, Rights, Segment, SegmentError, remove_abandoned,
+    },
     shared::Offset,
     sync::{AtomicU64, Ordering},
-    testing::{PRIVATE, Scratch, contents},
+    testing::{self, Actor, PRIVATE, Scratch, contents, eventually, linger, say},
 };
 
 #[test]
@@ -91,10 +93,48 @@ fn without_unnamed_files_a_draft_has_a_temporary_name() {
 }
 
 #[test]
+fn a_file_is_left_alone_while_it_or_what_needs_it_is_being_made() {
+    let scratch = Scratch::new();
+    let remove = |name: &str| remove_abandoned(&scratch.join(name), || false);
+    let draft = Draft::new_named(scratch.path(), 4096, &[], PRIVATE).unwrap();
+    let temporary = scratch.names().remove(0);
+    assert!(!remove(&temporary), "its maker lives");
+    let segment = draft.publish(&scratch.join("a")).unwrap();
+    assert!(!remove("a"), "what needs it may come yet");
+    drop(segment);
+    assert!(!remove_abandoned(&scratch.join("a"), || true), "needed");
+    assert_eq!(scratch.names(), ["a"]);
+    assert!(remove("a") && !remove("a"));
+    assert_eq!(scratch.names(), [""; 0]);
+}
+
+#[test]
+fn a_draft_whose_maker_was_killed_is_removed() {
+    let scratch = Scratch::new();
+    let mut maker = Actor::start("segment::tests::draft::role_maker", scratch.path());
+    assert_eq!(maker.hears(), "made");
+    let temporary = scratch.join(&scratch.names()[0]);
+    assert!(!remove_abandoned(&temporary, || false));
+    maker.kill();
+    eventually("its lock is gone", || {
+        remove_abandoned(&temporary, || false)
+    });
+    assert_eq!(scratch.names(), [""; 0]);
+}
+
+#[test]
+#[ignore = "a role"]
+fn role_maker() {
+    let _draft = Draft::new_named(&testing::directory(), 4096, &[], PRIVATE).unwrap();
+    say("made");
+    linger();
+}
+
+#[test]
 fn mode_and_group_are_as_asked() {
     let scratch = Scratch::new();
     let group = fs::metadata(scratch.path()).unwrap().gid();
-    let access = Access {
+    let access = FileAccess {
         mode: 0o666,
         group: Some(group),
     };

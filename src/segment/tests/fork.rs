@@ -45,14 +45,17 @@ fn a_forked_child_is_told_so() {
         || generation() == before + 1 && segment.is_forked()
     ));
     assert!(in_child(|| matches!(
-        segment.try_lock(7),
+        segment.locks().try_lock(7),
         Err(SegmentError::Forked { .. })
     )));
     assert!(in_child(|| segment
         .array(Offset::<AtomicU64>::new(0), 1)
         .is_none()));
     assert_eq!(generation(), before);
-    assert!(segment.try_lock(7).unwrap(), "the parent is not concerned");
+    assert!(
+        segment.locks().try_lock(7).unwrap(),
+        "the parent is not concerned"
+    );
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn a_child_may_open_segments_of_its_own() {
     assert!(in_child(|| {
         let own =
             Segment::open(&scratch.join("a"), Rights::ReadWrite).and_then(|file| file.map(4096));
-        own.is_ok_and(|own| !own.is_forked() && own.try_lock(7).unwrap_or(false))
+        own.is_ok_and(|own| !own.is_forked() && own.locks().try_lock(7).unwrap_or(false))
     }));
 }
 
@@ -115,10 +118,10 @@ fn a_living_child_keeps_no_lock_of_its_dead_parent() {
     let segment = make(&scratch.join("a"));
     let mut parent = Actor::start("segment::tests::fork::role_parent", scratch.path());
     assert_eq!(parent.hears(), "child runs");
-    assert!(segment.is_locked(7).unwrap());
+    assert!(segment.locks().is_locked(7).unwrap());
     parent.kill();
     eventually("the parent's lock is gone", || {
-        !segment.is_locked(7).unwrap()
+        !segment.locks().is_locked(7).unwrap()
     });
     parent.release();
     assert_eq!(parent.hears(), "child ends");
@@ -129,7 +132,7 @@ fn a_living_child_keeps_no_lock_of_its_dead_parent() {
 fn role_parent() {
     let file = Segment::open(&testing::directory().join("a"), Rights::ReadWrite).unwrap();
     let segment = file.map(4096).unwrap();
-    assert!(segment.try_lock(7).unwrap());
+    assert!(segment.locks().try_lock(7).unwrap());
     // SAFETY: the child only reads, writes and exits.
     if unsafe { libc::fork() } == 0 {
         say("child runs");

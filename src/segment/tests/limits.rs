@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::MetadataExt, process::Command};
 
 use crate::{
-    segment::{Access, Draft, SegmentError, create_directory},
+    segment::{Draft, FileAccess, Placement, SegmentError, create_directory},
     testing::{self, Actor, PRIVATE, Scratch, say},
 };
 
@@ -59,6 +59,27 @@ fn no_room_for_open_files_is_an_error() {
 }
 
 #[test]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+fn reserving_gets_to_its_end_under_a_steady_stream_of_signals() {
+    use std::io::{Error, ErrorKind};
+
+    const DONE_BETWEEN_SIGNALS: u64 = 100_000;
+    let (mut next, mut interruptions) = (4096, 0);
+    let allocate = |start, len| {
+        assert_eq!(start, next);
+        if len > DONE_BETWEEN_SIGNALS {
+            interruptions += 1;
+            return Err(Error::from(ErrorKind::Interrupted));
+        }
+        next += len;
+        Ok(())
+    };
+    crate::segment::os::in_steps(4096..(40 << 20) + 5, allocate).unwrap();
+    assert_eq!(next, (40 << 20) + 5);
+    assert_eq!(interruptions, 8, "from 16 MiB to 64 KiB");
+}
+
+#[test]
 fn no_umask_narrows_what_is_asked_for() {
     let scratch = Scratch::new();
     let role = "segment::tests::limits::role_masked";
@@ -73,11 +94,65 @@ fn no_umask_narrows_what_is_asked_for() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "it locks no memory")]
+fn a_limit_of_locked_memory_is_an_error() {
+    let scratch = Scratch::new();
+    // The right to exceed the limit, which root has, is given up; others have it not.
+    let set_right = [
+        "setpriv",
+        "--bounding-set=-ipc_lock",
+        "--inh-caps=-ipc_lock",
+    ];
+    let may_set = Command::new(set_right[0])
+        .args(&set_right[1..])
+        .arg("true")
+        .output();
+    let may_set = may_set.is_ok_and(|ended| ended.status.success());
+    if !may_set && crate::segment::effective_user() == 0 {
+        return println!(
+            "skipped: root is bound to the limit by setpriv(1) only, which is not there"
+        );
+    }
+    let wrapper = if may_set { &set_right[..] } else { &[] };
+    let role = "segment::tests::limits::role_locking";
+    let mut actor = Actor::start_after(wrapper, "ulimit -l 64", role, scratch.path()); // KiB
+    assert_eq!(actor.hears(), "needed 1048576 limit 65536");
+    assert_eq!(actor.hears(), "locked 16384");
+    assert!(actor.ends_well());
+}
+
+#[test]
+#[ignore = "a role"]
+fn role_locking() {
+    let dir = testing::directory();
+    let whole = 0..1 << 20;
+    let draft = Draft::new(&dir, whole.end, std::slice::from_ref(&whole), PRIVATE).unwrap();
+    let segment = draft.publish(&dir.join("a")).unwrap();
+    let (lock, prefault) = (true, false);
+    let how = Placement { prefault, lock };
+    let error = segment.place(whole, how).unwrap_err();
+    let SegmentError::LockLimit {
+        needed_bytes,
+        limit_bytes,
+        ..
+    } = error
+    else {
+        panic!("{error}");
+    };
+    say(&format!("needed {needed_bytes} limit {limit_bytes}"));
+    segment.place(0..16384, how).unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+    let kilobytes: u64 = line.unwrap().trim_end_matches("kB").trim().parse().unwrap();
+    say(&format!("locked {}", kilobytes * 1024));
+}
+
+#[test]
 #[ignore = "a role"]
 fn role_masked() {
     let (dir, access) = (
         testing::directory(),
-        Access {
+        FileAccess {
             mode: 0o640,
             group: None,
         },
@@ -86,6 +161,10 @@ fn role_masked() {
     unnamed.publish(&dir.join("file")).unwrap();
     let named = Draft::new_named(&dir, 4096, &[], access).unwrap();
     named.publish(&dir.join("named")).unwrap();
+    let access = FileAccess {
+        mode: 0o750,
+        ..access
+    };
     create_directory(&dir.join("dir"), access).unwrap();
     say("made");
 }

@@ -1,4 +1,4 @@
-//! Locks on single bytes.
+//! Locks on bytes.
 
 use std::{
     path::Path,
@@ -33,14 +33,38 @@ fn two_segments_of_one_process_exclude_each_other() {
     let path = scratch.join("a");
     make(&path);
     let (first, second) = (open(&path), open(&path));
-    assert!(first.try_lock(7).unwrap());
-    assert!(!second.try_lock(7).unwrap());
-    assert!(second.try_lock(8).unwrap());
-    assert!(second.is_locked(7).unwrap() && first.is_locked(8).unwrap());
+    assert!(first.locks().try_lock(7).unwrap());
+    assert!(!second.locks().try_lock(7).unwrap());
+    assert!(second.locks().try_lock(8).unwrap());
+    assert!(second.locks().is_locked(7).unwrap() && first.locks().is_locked(8).unwrap());
     assert!(
-        !first.is_locked(7).unwrap(),
+        !first.locks().is_locked(7).unwrap(),
         "one's own lock is not another's"
     );
+}
+
+#[test]
+#[cfg_attr(
+    any(not(target_os = "linux"), feature = "portable"),
+    ignore = "a lock file has no length"
+)]
+fn the_length_of_a_lock_is_for_all_to_see() {
+    let scratch = Scratch::new();
+    let path = scratch.join("a");
+    make(&path);
+    let (first, second, reader) = (open(&path), open(&path), open_read_only(&path));
+    for (byte, len) in [(7, 1), (100, 5), (1 << 50, 1 << 46)] {
+        assert!(first.locks().try_lock_range(byte, len).unwrap());
+        assert!(!second.locks().try_lock(byte + len - 1).unwrap());
+        assert_eq!(reader.locks().locked_len(byte).unwrap(), Some(len));
+        assert_eq!(reader.locks().locked_len(byte + len - 1).unwrap(), Some(1));
+        assert_eq!(reader.locks().locked_len(byte + len).unwrap(), None);
+    }
+    assert!(
+        !second.locks().try_lock_range(90, 20).unwrap(),
+        "all or none"
+    );
+    assert!(!reader.locks().is_locked(90).unwrap());
 }
 
 #[test]
@@ -49,9 +73,9 @@ fn closing_another_segment_of_the_process_releases_nothing() {
     let path = scratch.join("a");
     make(&path);
     let (first, second) = (open(&path), open(&path));
-    assert!(first.try_lock(7).unwrap());
+    assert!(first.locks().try_lock(7).unwrap());
     drop(second);
-    assert!(open(&path).is_locked(7).unwrap());
+    assert!(open(&path).locks().is_locked(7).unwrap());
 }
 
 #[test]
@@ -60,11 +84,11 @@ fn a_lock_ends_by_unlock_and_by_drop() {
     let path = scratch.join("a");
     make(&path);
     let (first, second) = (open(&path), open(&path));
-    assert!(first.try_lock(7).unwrap() && first.try_lock(8).unwrap());
-    first.unlock(7).unwrap();
-    assert!(second.try_lock(7).unwrap());
+    assert!(first.locks().try_lock(7).unwrap() && first.locks().try_lock(8).unwrap());
+    first.locks().unlock(7).unwrap();
+    assert!(second.locks().try_lock(7).unwrap());
     drop(first);
-    assert!(second.try_lock(8).unwrap());
+    assert!(second.locks().try_lock(8).unwrap());
 }
 
 #[test]
@@ -83,9 +107,9 @@ fn no_fork_delays_the_end_of_a_lock() {
         });
         let ended = (0..2000).all(|_| {
             let segment = open(&path);
-            let locked = segment.try_lock(7).unwrap();
+            let locked = segment.locks().try_lock(7).unwrap();
             drop(segment);
-            locked && !observer.is_locked(7).unwrap()
+            locked && !observer.locks().is_locked(7).unwrap()
         });
         done.store(true, Relaxed);
         assert!(ended);
@@ -98,10 +122,10 @@ fn a_reader_can_query_locks_and_not_take_them() {
     let path = scratch.join("a");
     make(&path);
     let (owner, reader) = (open(&path), open_read_only(&path));
-    assert!(owner.try_lock(7).unwrap());
-    assert!(reader.is_locked(7).unwrap() && !reader.is_locked(8).unwrap());
+    assert!(owner.locks().try_lock(7).unwrap());
+    assert!(reader.locks().is_locked(7).unwrap() && !reader.locks().is_locked(8).unwrap());
     assert!(matches!(
-        reader.try_lock(8),
+        reader.locks().try_lock(8),
         Err(SegmentError::Permission { .. })
     ));
 }
@@ -111,7 +135,7 @@ fn a_byte_that_no_file_can_have_is_an_error() {
     let scratch = Scratch::new();
     let path = scratch.join("a");
     make(&path);
-    assert!(open(&path).try_lock(u64::MAX).is_err());
+    assert!(open(&path).locks().try_lock(u64::MAX).is_err());
 }
 
 #[test]
@@ -123,10 +147,10 @@ fn a_killed_process_loses_its_locks_and_a_stopped_one_keeps_them() {
     assert_eq!(holder.hears(), "locked");
     let segment = open(&path);
     holder.signal(libc::SIGSTOP);
-    assert!(!segment.try_lock(7).unwrap());
+    assert!(!segment.locks().try_lock(7).unwrap());
     holder.kill();
     eventually("the kernel releases the lock", || {
-        segment.try_lock(7).unwrap()
+        segment.locks().try_lock(7).unwrap()
     });
 }
 
@@ -139,7 +163,7 @@ fn an_exec_releases_the_locks() {
     assert_eq!(holder.hears(), "locked");
     let segment = open(&path);
     eventually("the exec releases the lock", || {
-        segment.try_lock(7).unwrap()
+        segment.locks().try_lock(7).unwrap()
     });
     assert!(holder.ends_well(), "the program after the exec still ran");
 }
@@ -148,7 +172,7 @@ fn an_exec_releases_the_locks() {
 #[ignore = "a role"]
 fn role_holder() {
     let segment = open(&testing::directory().join("a"));
-    assert!(segment.try_lock(7).unwrap());
+    assert!(segment.locks().try_lock(7).unwrap());
     say("locked");
     linger();
 }
@@ -158,7 +182,7 @@ fn role_holder() {
 fn role_exec() {
     use std::os::unix::process::CommandExt;
     let segment = open(&testing::directory().join("a"));
-    assert!(segment.try_lock(7).unwrap());
+    assert!(segment.locks().try_lock(7).unwrap());
     say("locked");
     panic!("{}", Command::new("cat").exec()); // `cat` lingers as a role does
 }

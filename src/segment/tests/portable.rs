@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, thread};
 
 use crate::{
-    segment::{Draft, Rights, Segment, is_abandoned_draft, remove},
+    segment::{Draft, Rights, Segment, os::is_abandoned_draft, remove},
     testing::{self, Actor, PRIVATE, Scratch, say},
 };
 
@@ -47,7 +47,7 @@ fn no_drop_removes_a_name() {
 fn a_removed_segment_leaves_nothing() {
     let scratch = Scratch::new();
     let segment = make(&scratch, "a");
-    assert!(segment.try_lock(1).unwrap());
+    assert!(segment.locks().try_lock(1).unwrap());
     let object = object(&scratch.join("a"));
     assert!(object.exists());
     remove(&scratch.join("a")).unwrap();
@@ -126,14 +126,18 @@ fn askers_hide_a_lock_from_nobody_for_long() {
     let asked = Segment::open(&scratch.join("a"), Rights::ReadOnly).unwrap();
     let asked = asked.map(4096).unwrap();
     thread::scope(|scope| {
-        let asker = scope.spawn(|| (0..20_000).filter(|_| asked.is_locked(3).unwrap()).count());
+        let asker = scope.spawn(|| {
+            (0..20_000)
+                .filter(|_| asked.locks().is_locked(3).unwrap())
+                .count()
+        });
         let mut taken = 0;
         let mut tries = 0;
         while !asker.is_finished() {
             tries += 1;
-            if segment.try_lock(3).unwrap() {
+            if segment.locks().try_lock(3).unwrap() {
                 taken += 1;
-                segment.unlock(3).unwrap();
+                segment.locks().unlock(3).unwrap();
             }
         }
         assert!(taken * 10 > tries * 9, "{taken} of {tries}");

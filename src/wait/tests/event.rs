@@ -54,9 +54,9 @@ fn serve(theirs: &Turn, ours: &Turn, rounds: u32) {
         theirs.advance(round);
         ours.wait_for(round);
     }
-    // A lost wake-up costs 100 ms.
+    // A lost wake-up costs 40 ms.
     let elapsed = start.elapsed();
-    assert!(elapsed < rounds * Duration::from_millis(50), "{elapsed:?}");
+    assert!(elapsed < rounds * Duration::from_millis(20), "{elapsed:?}");
 }
 
 fn answer(ours: &Turn, theirs: &Turn, rounds: u32) {
@@ -119,7 +119,21 @@ fn a_notify_between_prepare_and_sleep_is_not_slept_through() {
         event.notify();
         event.sleep(token, FOREVER);
     }
-    assert!(start.elapsed() < Duration::from_secs(5)); // 100 sleeps would take ten
+    assert!(start.elapsed() < Duration::from_secs(2)); // 100 sleeps would take four
+}
+
+#[test]
+fn a_wake_that_its_notifier_died_before_comes_by_itself() {
+    let word = AtomicU32::new(0);
+    let event = Event::new(&word, FenceSide::Sleeper);
+    let sleep = || {
+        let start = Instant::now();
+        event.sleep(event.prepare(), FOREVER);
+        start.elapsed()
+    };
+    // A busy machine may make some of them late.
+    let shortest = (0..5).map(|_| sleep()).min();
+    assert!(shortest < Some(Duration::from_millis(50)), "{shortest:?}");
 }
 
 #[test]
@@ -132,12 +146,12 @@ fn a_notify_leaves_the_word_alone_while_nobody_sleeps() {
     assert_eq!(word.load(Ordering::Relaxed), 1);
     event.notify();
     event.notify();
-    assert_eq!(word.load(Ordering::Relaxed), 2);
+    assert_eq!(word.load(Ordering::Relaxed), 4);
 }
 
 #[test]
 fn the_count_of_wakes_wraps() {
-    let word = AtomicU32::new(u32::MAX - 1);
+    let word = AtomicU32::new(u32::MAX - 3);
     let event = Event::new(&word, FenceSide::Sleeper);
     let _ = event.prepare();
     event.notify();

@@ -5,10 +5,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use loom::{model::Builder, thread};
+use loom::thread;
 
 use crate::{
-    sync::{AtomicU32, Ordering},
+    sync::{AtomicU32, Ordering, model},
     wait::{Event, FenceSide, event::SLEEPING, futex},
 };
 
@@ -53,9 +53,8 @@ impl Shared {
 /// those of three in which no more than three times a thread is interrupted that could run on.
 fn explore(others: &[fn(&Shared)], main: fn(&Shared)) {
     let others = others.to_vec();
-    let mut model = Builder::new();
-    model.preemption_bound = (others.len() > 1).then_some(3);
-    model.check(move || {
+    let preemptions = (others.len() > 1).then_some(3);
+    model::explore(preemptions, move || {
         let shared = Arc::new(Shared::default());
         let spawn = |other: &fn(&Shared)| {
             let (shared, other) = (Arc::clone(&shared), *other);
@@ -101,6 +100,48 @@ fn loom_one_notify_wakes_two_sleepers() {
         ],
         |shared| shared.publish(0),
     );
+}
+
+/// A sleeper that was killed leaves its bit: the others sleep and are woken as before.
+#[test]
+fn loom_a_sleeper_that_vanishes_takes_no_wake_up_along() {
+    model::explore_vanishing(Some(3), |victim| {
+        let shared = Arc::new(Shared::default());
+        let sleeper = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.sleep_until(1)
+        });
+        let notifier = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.publish(0)
+        });
+        victim.act(|| shared.sleep_until(1));
+        notifier.join().unwrap();
+        sleeper.join().unwrap();
+    });
+}
+
+/// A notifier that was killed before it woke those whose bit it had cleared: no sleep is longer than
+/// its time.
+#[test]
+fn loom_a_notifier_that_vanishes_delays_sleepers_until_their_time_is_up() {
+    model::explore_vanishing(Some(3), |victim| {
+        let shared = Arc::new(Shared::default());
+        let sleeper = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.sleep_until(2)
+        });
+        let notifier = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.publish(1)
+        });
+        victim.act(|| shared.publish(0));
+        // Its predicate may not even have come true by it.
+        shared.fulfil(0);
+        notifier.join().unwrap();
+        futex::time_is_up();
+        sleeper.join().unwrap();
+    });
 }
 
 #[test]

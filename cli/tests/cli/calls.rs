@@ -1,0 +1,106 @@
+//! `ringbus serve` answers `ringbus call`.
+
+use std::time::Duration;
+
+use crate::harness::{Running, Scratch};
+
+/// Starts a server, and waits until it serves.
+fn serve(bus: &Scratch, line: &str) -> Running {
+    let service = line.split(' ').next().expect("a service");
+    let servers = || {
+        let ran = bus.run(&format!("info {service}/replies --json"), b"");
+        let alive = |ran: crate::harness::Ran| {
+            let publishers = ran.json()["publishers"].clone();
+            let all = publishers.as_array().cloned().unwrap_or_default();
+            all.iter().filter(|one| one["alive"] == true).count()
+        };
+        if ran.code == Some(0) { alive(ran) } else { 0 }
+    };
+    let before = servers();
+    let running = bus.start(&format!("serve {line}"));
+    while servers() == before {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    running
+}
+
+#[test]
+fn a_command_answers_each_request() {
+    let bus = Scratch::new();
+    let _server = serve(&bus, "upper -- tr a-z A-Z");
+    assert_eq!(bus.run("call upper hello", b"").well().text(), "HELLO\n");
+    assert_eq!(
+        bus.run("call upper", b"from stdin").well().text(),
+        "FROM STDIN\n"
+    );
+    let reply = bus.run("call upper hello --json", b"").well().json();
+    assert_eq!(
+        (&reply["payload"], &reply["server"]),
+        (&"HELLO".into(), &0.into())
+    );
+}
+
+#[test]
+fn a_call_can_wait_for_servers() {
+    let bus = Scratch::new();
+    let ran = bus.run("call upper hello --wait-servers 1 --timeout 0.1", b"");
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.err.contains("fewer than 1 servers"), "{}", ran.err);
+    let _server = bus.start("serve upper -- tr a-z A-Z");
+    let ran = bus.run("call upper hello --wait-servers 1 --timeout 30", b"");
+    assert_eq!(ran.well().text(), "HELLO\n");
+}
+
+#[test]
+fn all_servers_can_be_asked() {
+    let bus = Scratch::new();
+    let _one = serve(&bus, "who -- echo one");
+    let _two = serve(&bus, "who -- echo two");
+    let ran = bus.run("call who x --all", b"").well();
+    let mut lines: Vec<_> = ran.text().split_whitespace().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["one", "two"]);
+}
+
+#[test]
+fn without_a_server_a_call_fails_at_once() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"x").well(); // so that there is a bus
+    let ran = bus.run("call upper hello --timeout 1000", b"");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("no server of upper lives"), "{}", ran.err);
+    let server = serve(&bus, "upper -- cat");
+    drop(server);
+    let ran = bus.run("call upper hello --timeout 1000", b"");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("no server of upper lives"), "{}", ran.err);
+}
+
+#[test]
+fn a_command_that_fails_is_told_of() {
+    let bus = Scratch::new();
+    let _server = serve(&bus, "bad -- false");
+    let ran = bus.run("call bad x", b"");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("false: exit status: 1"), "{}", ran.err);
+}
+
+#[test]
+fn a_server_that_is_killed_ends_the_call() {
+    let bus = Scratch::new();
+    let server = serve(&bus, "slow -- sleep 3");
+    let call = bus.start("call slow x --timeout 1000");
+    bus.wait_for("slow/requests", |topic| topic["published"] == 1);
+    drop(server);
+    let ran = call.finish();
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("ended before it answered"), "{}", ran.err);
+}
+
+#[test]
+fn a_call_that_takes_too_long_ends_with_its_own_code() {
+    let bus = Scratch::new();
+    let _server = serve(&bus, "slow -- sleep 5");
+    let ran = bus.run("call slow x --timeout 0.1", b"");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+}

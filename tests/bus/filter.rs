@@ -1,0 +1,392 @@
+//! Subscribers that do not want every message.
+
+use std::{thread, time::Duration};
+
+use proptest::prelude::*;
+use ringbus::{
+    Filter, JoinError, Meta, Patience, PollError, PublishError, Start, Subscriber, TimeSource,
+};
+
+use crate::support::{MODES, TestBus, checked};
+
+/// What is published: tag, flags and payload of one message each.
+type Sent = (u64, u16, u8);
+
+/// A filter as data, so that a reference can follow its definition.
+#[derive(Clone, Debug)]
+struct Wish {
+    tags: Option<Vec<u64>>,
+    tag_mask: Option<(u64, u64)>,
+    flags_mask: Option<(u16, u16)>,
+    payload_below: Option<u8>,
+    every: u64,
+}
+
+impl Wish {
+    fn filter(&self) -> Filter {
+        let mut filter = Filter::new().every(self.every);
+        if let Some(tags) = &self.tags {
+            filter = filter.tags(tags.iter().copied());
+        }
+        if let Some((mask, value)) = self.tag_mask {
+            filter = filter.tag_mask(mask, value);
+        }
+        if let Some((mask, value)) = self.flags_mask {
+            filter = filter.flags_mask(mask, value);
+        }
+        filter
+    }
+
+    fn passes(&self, (tag, flags, payload): Sent) -> bool {
+        self.tags.as_ref().is_none_or(|tags| tags.contains(&tag))
+            && self
+                .tag_mask
+                .is_none_or(|(mask, value)| (tag ^ value) & mask == 0)
+            && self
+                .flags_mask
+                .is_none_or(|(mask, value)| (flags ^ value) & mask == 0)
+            && self.payload_below.is_none_or(|limit| payload < limit)
+    }
+
+    /// The sequences that come through, if all of `sent` are seen.
+    fn reference(&self, sent: &[Sent]) -> Vec<u64> {
+        let passed = (0..).zip(sent).filter(|(_, sent)| self.passes(**sent));
+        passed
+            .step_by(self.every.max(1) as usize)
+            .map(|(seq, _)| seq)
+            .collect()
+    }
+
+    fn join(&self, bus: &TestBus, is_reliable: bool) -> Subscriber<[u8]> {
+        let topic = bus.topic("t").open().unwrap();
+        let mut builder = topic
+            .subscriber()
+            .filter(self.filter())
+            .start(Start::Oldest);
+        if let Some(limit) = self.payload_below {
+            builder = builder.filter_payload(move |payload| payload[0] < limit);
+        }
+        if is_reliable {
+            builder = builder.reliable();
+        }
+        builder.join().unwrap()
+    }
+}
+
+fn sent() -> impl Strategy<Value = Vec<Sent>> {
+    prop::collection::vec((0..20_u64, 0..4_u16, 0..4_u8), 0..200)
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    (
+        prop::option::of(prop::collection::vec(0..20_u64, 0..14)),
+        prop::option::of((0..32_u64, 0..32_u64)),
+        prop::option::of((0..4_u16, 0..4_u16)),
+        prop::option::of(0..5_u8),
+        prop::sample::select(vec![1, 1, 1, 0, 2, 3]),
+    )
+        .prop_map(|(tags, tag_mask, flags_mask, payload_below, every)| Wish {
+            tags,
+            tag_mask,
+            flags_mask,
+            payload_below,
+            every,
+        })
+}
+
+/// How one look at the topic is made; a number above 1 is the size of a batch.
+fn look(subscriber: &mut Subscriber<[u8]>, how: u8) -> Result<Vec<u64>, PollError> {
+    match how {
+        0 => Ok(subscriber.poll()?.iter().map(|m| m.sequence()).collect()),
+        1 => {
+            subscriber.wait(Duration::ZERO)?;
+            Ok(vec![])
+        }
+        max => {
+            let batch = subscriber.poll_batch(max.into())?;
+            let found: Vec<_> = batch.iter().map(|m| m.sequence()).collect();
+            assert_eq!(
+                (batch.len(), batch.is_empty()),
+                (found.len(), found.is_empty())
+            );
+            Ok(found)
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_filter_passes_what_its_definition_says(
+        sent in sent(),
+        wish in wish(),
+        looks in prop::collection::vec(0..9_u8, 1..9),
+        mode in prop::sample::select(&MODES[..]),
+    ) {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(256).payload_max(8).create().unwrap();
+        let mut subscriber = wish.join(&bus, true);
+        let publisher = topic.publisher().unwrap();
+        let mut found = vec![];
+        // Some of it is read while the rest is published.
+        let mut looks = looks.iter().cycle();
+        for (number, (tag, flags, payload)) in sent.iter().copied().enumerate() {
+            let meta = Meta::new().tag(tag).flags(flags);
+            publisher.publish_with(meta, &[payload; 3], Patience::Forever).unwrap();
+            if number % 50 == 49 {
+                found.extend(look(&mut subscriber, *looks.next().unwrap()).unwrap());
+            }
+        }
+        while subscriber.lag() > 0 {
+            found.extend(look(&mut subscriber, *looks.next().unwrap()).unwrap());
+            if subscriber.wait(Duration::ZERO).unwrap() {
+                found.extend(look(&mut subscriber, 0).unwrap());
+            }
+        }
+        prop_assert_eq!(&found, &wish.reference(&sent));
+        prop_assert_eq!(subscriber.skipped(), sent.len() as u64 - found.len() as u64);
+        prop_assert_eq!(subscriber.cursor(), sent.len() as u64);
+    }
+}
+
+#[test]
+fn what_a_lossy_subscriber_does_not_get_was_either_skipped_or_missed() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus
+            .topic_of(mode)
+            .capacity(16)
+            .payload_max(64)
+            .create()
+            .unwrap();
+        let filter = Filter::new().tag_mask(1, 1);
+        let mut lossy = topic.subscriber().filter(filter).join().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let (mut got, mut random, mut published) = (0, 1_u64, 0);
+        for _ in 0..2000 {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            for _ in 0..(random >> 33) % 24 {
+                let meta = Meta::new().tag(published);
+                let payload = checked::payload(64, 1, published);
+                publisher
+                    .publish_with(meta, &payload, Patience::Forever)
+                    .unwrap();
+                published += 1;
+            }
+            for _ in 0..(random >> 50) % 4 {
+                match lossy.poll_batch((random >> 60) as usize) {
+                    Ok(batch) => {
+                        for message in &batch {
+                            let serial = message.sequence();
+                            assert_eq!(serial % 2, 1);
+                            assert_eq!(checked::check(message.payload()), (1, serial));
+                            got += 1;
+                        }
+                    }
+                    Err(PollError::Lagged { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+                let accounted = got + lossy.skipped() + lossy.lagged();
+                assert_eq!(accounted, lossy.cursor());
+            }
+        }
+        assert!(lossy.lagged() > 0 && lossy.skipped() > 0 && got > 0);
+    }
+}
+
+#[test]
+fn what_a_reliable_subscriber_skips_holds_up_nobody() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(8).create().unwrap();
+        let filter = Filter::new().tag(7);
+        let mut reliable = topic.subscriber().reliable().filter(filter).join().unwrap();
+        let publisher = topic.publisher().unwrap();
+        for _ in 0..10 {
+            for _ in 0..8 {
+                publisher.try_publish(b"not wanted").unwrap();
+            }
+            let refused = publisher.try_publish(b"one more").unwrap_err();
+            assert!(matches!(refused, PublishError::Full { .. }), "{refused}");
+            assert!(reliable.poll().unwrap().is_none());
+        }
+        assert_eq!(reliable.skipped(), 80);
+    }
+}
+
+#[test]
+fn a_wait_skips_what_is_not_wanted_and_keeps_what_is() {
+    let bus = TestBus::new();
+    let topic = bus.topic("t").create().unwrap();
+    // Every second of the wanted ones: a message looked at twice would be counted twice.
+    let filter = Filter::new().tag(7).every(2);
+    let mut subscriber = topic.subscriber().filter(filter).join().unwrap();
+    let publisher = topic.publisher().unwrap();
+    publisher.publish(b"not wanted").unwrap();
+    assert!(!subscriber.wait(Duration::from_millis(5)).unwrap());
+    assert_eq!(subscriber.skipped(), 1);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for tag in [1, 7, 2, 7, 7, 3] {
+                thread::sleep(Duration::from_millis(2));
+                let meta = Meta::new().tag(tag);
+                publisher
+                    .publish_with(meta, b"", Patience::Forever)
+                    .unwrap();
+            }
+        });
+        for expected in [2, 5] {
+            for _ in 0..3 {
+                assert!(subscriber.wait(Duration::from_secs(10)).unwrap());
+                assert_eq!(subscriber.cursor(), expected);
+            }
+            assert_eq!(subscriber.poll().unwrap().unwrap().sequence(), expected);
+        }
+    });
+    assert!(!subscriber.wait(Duration::ZERO).unwrap());
+    assert_eq!((subscriber.skipped(), subscriber.lag()), (5, 0));
+}
+
+#[test]
+fn a_loss_is_told_although_nothing_wanted_was_lost() {
+    let bus = TestBus::new();
+    let topic = bus.topic("t").capacity(8).create().unwrap();
+    let mut lossy = topic
+        .subscriber()
+        .filter(Filter::new().tag(7))
+        .join()
+        .unwrap();
+    let publisher = topic.publisher().unwrap();
+    for _ in 0..20 {
+        publisher.publish(b"not wanted").unwrap();
+    }
+    assert!(lossy.wait(Duration::ZERO).unwrap());
+    let Err(PollError::Lagged { missed }) = lossy.poll() else {
+        panic!("it keeps 8 of 20");
+    };
+    assert!(lossy.poll().unwrap().is_none());
+    assert_eq!((lossy.lagged(), lossy.skipped()), (missed, 20 - missed));
+}
+
+#[test]
+fn the_latest_is_there_only_if_it_is_wanted() {
+    let bus = TestBus::new();
+    let topic = bus.topic("t").create().unwrap();
+    let mut subscriber = topic
+        .subscriber()
+        .filter(Filter::new().tag(7))
+        .join()
+        .unwrap();
+    let publisher = topic.publisher().unwrap();
+    let publish = |tag| {
+        let meta = Meta::new().tag(tag);
+        publisher
+            .publish_with(meta, b"", Patience::Forever)
+            .unwrap()
+    };
+    publish(7);
+    let newest = publish(7);
+    assert_eq!(subscriber.latest().unwrap().unwrap().sequence(), newest);
+    publish(7);
+    publish(8);
+    assert!(subscriber.latest().unwrap().is_none());
+    assert_eq!(subscriber.lag(), 0);
+}
+
+#[test]
+fn an_interval_goes_by_the_publish_time() {
+    let bus = TestBus::new();
+    let topic = bus.topic("t").time(TimeSource::Clock).create().unwrap();
+    let interval = Duration::from_millis(20);
+    let filter = Filter::new().at_most_every(interval);
+    let mut subscriber = topic.subscriber().filter(filter).join().unwrap();
+    let publisher = topic.publisher().unwrap();
+    for _ in 0..40 {
+        publisher.publish(b"pose").unwrap();
+        thread::sleep(Duration::from_millis(2));
+    }
+    // All at once, long after: only the publish times can tell them apart.
+    let batch = subscriber.poll_batch(64).unwrap();
+    let times: Vec<_> = batch.iter().map(|m| m.time().unwrap().as_nanos()).collect();
+    assert!(times.len() >= 4, "{times:?}");
+    for pair in times.windows(2) {
+        assert!(u128::from(pair[1] - pair[0]) >= interval.as_nanos());
+    }
+}
+
+#[test]
+fn a_filter_by_what_the_topic_does_not_keep_is_refused() {
+    let bus = TestBus::new();
+    let lean = bus
+        .topic("t")
+        .payload_fixed(8)
+        .tags(false)
+        .create()
+        .unwrap();
+    for (filter, kept) in [
+        (Filter::new().tag(1), "tags"),
+        (Filter::new().tag_mask(1, 1), "tags"),
+        (Filter::new().publisher(0), "flags and publishers"),
+        (Filter::new().flags_mask(1, 1), "flags and publishers"),
+    ] {
+        let refused = lean.subscriber().filter(filter).join().unwrap_err();
+        let JoinError::NotKept { topic, what } = &refused else {
+            panic!("{refused}");
+        };
+        assert_eq!((topic.as_str(), *what), ("t", kept));
+    }
+    #[cfg(feature = "policy")]
+    {
+        let filter = Filter::new().attributes(ringbus::Policy::new("{}").unwrap());
+        let refused = lean.subscriber().filter(filter).join().unwrap_err();
+        assert!(
+            refused.to_string().contains("keeps no attributes"),
+            "{refused}"
+        );
+    }
+    assert!(lean.info().subscribers.is_empty());
+    assert!(
+        lean.subscriber()
+            .filter(Filter::new().every(2))
+            .join()
+            .is_ok()
+    );
+}
+
+#[cfg(feature = "policy")]
+#[test]
+fn a_policy_decides_by_the_attributes_and_the_filter_by_the_rest() {
+    use ringbus::{Attributes, Policy};
+
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).attributes_max(64).create().unwrap();
+        let policy = r#"{"price": [{"numeric": [">", 100]}], "venue": ["XNYS", "XNAS"]}"#;
+        let filter = Filter::new()
+            .tag(7)
+            .attributes(Policy::new(policy).unwrap());
+        let mut subscriber = topic.subscriber().filter(filter).join().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut expected = vec![];
+        for n in 0..200_u64 {
+            let (tag, price) = (7 + n % 2, 95.0 + (n % 11) as f64);
+            let venue = ["XNYS", "XNAS", "XLON"][n as usize % 3];
+            let attributes = Attributes::new().with("venue", venue).unwrap();
+            let attributes = attributes.with("price", price).unwrap();
+            let meta = Meta::new().tag(tag).attributes(&attributes);
+            let seq = publisher
+                .publish_with(meta, b"", Patience::Forever)
+                .unwrap();
+            if tag == 7 && price > 100.0 && venue != "XLON" {
+                expected.push(seq);
+            }
+        }
+        let mut found = vec![];
+        while let Some(message) = subscriber.poll().unwrap() {
+            found.push(message.sequence());
+        }
+        assert_eq!(found, expected);
+        assert_eq!(subscriber.skipped(), 200 - found.len() as u64);
+    }
+}

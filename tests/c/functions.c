@@ -1,0 +1,636 @@
+/*
+ * Calls every function as its documentation says, compiled as C and as C++.
+ *
+ *   functions DIRECTORY
+ *
+ * Exits 0 only if everything held; says on stderr what did not.
+ */
+#include "check.h"
+
+static void check_library(void) {
+    ringbus_failure failure = ringbus_failure_init();
+    uint64_t now = 0, later = 0;
+    int32_t matches = 9;
+    CHECK(strcmp(ringbus_last_error(), "") == 0);
+    CHECK(strlen(ringbus_version()) >= 5);
+    CHECK(strcmp(ringbus_strerror(RINGBUS_OK), "done") == 0);
+    CHECK(strcmp(ringbus_strerror((ringbus_code)-1), "unknown code") == 0);
+    CHECK(strcmp(ringbus_strerror(RINGBUS_ABSENT), "the message has no attribute of this key") == 0);
+    OK(ringbus_now(&now));
+    OK(ringbus_now(&later));
+    CHECK(now > 0 && later >= now);
+    OK(ringbus_pattern_matches("*/pose", "robot/pose", &matches));
+    CHECK(matches == 1);
+    OK(ringbus_pattern_matches("robot/>", "pose", &matches));
+    CHECK(matches == 0);
+    OK(ringbus_last_failure(&failure));
+    CHECK(failure.code == RINGBUS_OK && failure.size_bytes == sizeof failure);
+    CHECK(ringbus_open_handles() == 0);
+}
+
+static void check_bus(const char *directory) {
+    ringbus_bus_options options = ringbus_bus_options_init();
+    ringbus_bus *bus = NULL, *again = NULL;
+    ringbus_collected collected;
+    const char *name = NULL, *path = NULL;
+    const char *const *names = NULL;
+    const ringbus_participant_info *const *participants = NULL;
+    uint64_t id = 0, other_id = 0;
+    size_t count = 99;
+
+    options.directory = directory;
+    options.flags = RINGBUS_BUS_EXISTING;
+    CHECK(ringbus_bus_open("plant", &options, &bus) == RINGBUS_NOT_FOUND);
+    options.flags = 0;
+    options.mode = 0600;
+    OK(ringbus_bus_open("plant", &options, &bus));
+    OK(ringbus_bus_open("plant", &options, &again));
+    OK(ringbus_bus_name(bus, &name));
+    OK(ringbus_bus_path(bus, &path));
+    OK(ringbus_bus_id(bus, &id));
+    OK(ringbus_bus_id(again, &other_id));
+    CHECK(strcmp(name, "plant") == 0);
+    CHECK(strncmp(path, directory, strlen(directory)) == 0);
+    CHECK(id == other_id);
+    OK(ringbus_bus_names(&options, &names, &count));
+    CHECK(count == 1 && strcmp(names[0], "plant") == 0);
+    OK(ringbus_bus_participants(bus, &participants, &count));
+    CHECK(count == 0);
+    OK(ringbus_bus_gc(bus, &collected));
+    CHECK(collected.files == 0 && collected.subscribers == 0);
+    OK(ringbus_bus_gc(bus, NULL));
+    OK(ringbus_bus_participants(bus, &participants, &count));
+    CHECK(count == 1 && participants[0]->alive && participants[0]->pid > 0);
+    CHECK(strlen(participants[0]->process) > 0);
+    OK(ringbus_bus_close(again));
+    OK(ringbus_bus_close(bus));
+    OK(ringbus_bus_destroy("plant", &options));
+    OK(ringbus_bus_names(&options, &names, &count));
+    CHECK(count == 0);
+}
+
+/* Who may use a bus and its topics. */
+static void check_access(const char *directory) {
+    ringbus_bus_options options = ringbus_bus_options_init();
+    ringbus_topic_options asked = ringbus_topic_options_init();
+    ringbus_bus *bus = NULL;
+    ringbus_topic *topic = NULL;
+    const ringbus_topic_info *info = NULL;
+    uint32_t mode = 0, group = 0;
+
+    options.directory = directory;
+    options.mode = 0620;
+    CHECK(ringbus_bus_open("access", &options, &bus) == RINGBUS_INVALID_ARGUMENT);
+    options.mode = 0640;
+    OK(ringbus_bus_open("access", &options, &bus));
+    OK(ringbus_bus_access(bus, &mode, &group));
+    CHECK(mode == 0640);
+    asked.mode = 0660;
+    CHECK(ringbus_topic_create(bus, "t", &asked, &topic) == RINGBUS_MISMATCH);
+    CHECK(strstr(ringbus_last_error(), "may observe") != NULL);
+    asked.mode = 0600;
+    OK(ringbus_topic_create(bus, "t", &asked, &topic));
+    OK(ringbus_topic_describe(topic, &info));
+    CHECK(info->access == 0600);
+    OK(ringbus_topic_close(topic));
+    asked.mode = 0640;
+    CHECK(ringbus_topic_open(bus, "t", &asked, &topic) == RINGBUS_MISMATCH);
+    OK(ringbus_bus_close(bus));
+}
+
+/* What the system does not grant is refused by what is missing. */
+static void check_placement(ringbus_bus *bus) {
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_topic *topic = NULL;
+    ringbus_publisher *publisher = NULL;
+    ringbus_code code;
+
+    options.capacity_slots = 64;
+    options.payload_max_bytes = 64;
+    options.prefault = RINGBUS_YES;
+    options.lock_memory = RINGBUS_YES;
+    code = ringbus_topic_create(bus, "placed", &options, &topic);
+    CHECK(code == RINGBUS_OK || strstr(ringbus_last_error(), "ulimit -l") != NULL);
+    if (code == RINGBUS_OK) {
+        OK(ringbus_publisher_open(topic, &publisher));
+        OK(ringbus_publish(publisher, "x", 1, 0, NULL));
+        OK(ringbus_publisher_close(publisher));
+        OK(ringbus_topic_close(topic));
+        topic = NULL;
+    }
+    options.huge_pages = 7;
+    CHECK(ringbus_topic_create(bus, "huge", &options, &topic) == RINGBUS_INVALID_ARGUMENT);
+    options.huge_pages = RINGBUS_YES;
+    CHECK(ringbus_topic_create(bus, "huge", &options, &topic) == RINGBUS_SYSTEM);
+    CHECK(strstr(ringbus_last_error(), "larger capacity") != NULL);
+    CHECK(ringbus_topic_open(bus, "huge", NULL, &topic) == RINGBUS_NOT_FOUND);
+}
+
+static void check_topic(ringbus_bus *bus) {
+    static const char schema[] = "struct pose { double x, y; };";
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_topic *topic = NULL, *same = NULL;
+    ringbus_publisher *publisher = NULL;
+    ringbus_subscriber *subscriber = NULL;
+    const ringbus_topic_info *info = NULL;
+    const ringbus_topic_info *const *topics = NULL;
+    size_t count = 0;
+    int32_t is_removed = 1;
+
+    CHECK(ringbus_topic_open(bus, "robot/pose", NULL, &topic) == RINGBUS_NOT_FOUND);
+    options.publishers = RINGBUS_SHARED;
+    options.capacity_slots = 16;
+    options.payload_max_bytes = 64;
+    options.alignment_bytes = 64;
+    options.max_publishers = 3;
+    options.max_subscribers = 5;
+    options.loans = 2;
+    options.pins = 4;
+    options.first_sequence = 100;
+    options.time = RINGBUS_TIME_CLOCK;
+    options.wake_fence = RINGBUS_YES;
+    options.type_name = "[Pose]";
+    options.type_size_bytes = 16;
+    options.type_alignment_bytes = 8;
+    options.encoding = "raw";
+    options.schema = schema;
+    options.schema_len_bytes = sizeof schema;
+    OK(ringbus_topic_create(bus, "robot/pose", &options, &topic));
+    CHECK(ringbus_topic_create(bus, "robot/pose", &options, &same) == RINGBUS_EXISTS);
+    OK(ringbus_topic_open(bus, "robot/pose", &options, &same));
+    OK(ringbus_topic_close(same));
+    same = NULL;
+    options.capacity_slots = 32;
+    CHECK(ringbus_topic_open_or_create(bus, "robot/pose", &options, &same) == RINGBUS_MISMATCH);
+    options = ringbus_topic_options_init();
+    options.type_name = "[Twist]";
+    options.type_size_bytes = 16;
+    options.type_alignment_bytes = 8;
+    CHECK(ringbus_topic_open(bus, "robot/pose", &options, &same) == RINGBUS_MISMATCH);
+    CHECK(strstr(ringbus_last_error(), "Twist") != NULL);
+    CHECK(same == NULL);
+
+    OK(ringbus_publisher_open(topic, &publisher));
+    OK(ringbus_subscriber_open(topic, NULL, &subscriber));
+    CHECK(ringbus_publish(publisher, "0123456789", 10, 0, NULL) == RINGBUS_WRONG_SIZE);
+    OK(ringbus_publish(publisher, "0123456789abcdef", 16, 0, NULL));
+    OK(ringbus_topic_describe(topic, &info));
+    CHECK(info->size_bytes == sizeof *info);
+    CHECK(strcmp(info->name, "robot/pose") == 0);
+    CHECK(info->mode == RINGBUS_SHARED && info->time == RINGBUS_TIME_CLOCK && info->tags);
+    CHECK(!info->payload_fixed && info->payload_max_bytes == 64 && info->alignment_bytes == 64);
+    CHECK(info->capacity_slots == 16 && info->max_publishers == 3 && info->max_subscribers == 5);
+    CHECK(info->loans == 2 && info->pins == 4);
+    CHECK(info->first_sequence == 100 && info->oldest == 100 && info->next == 101);
+    CHECK(strcmp(info->type_name, "[Pose]") == 0);
+    CHECK(info->type_size_bytes == 16 && info->type_alignment_bytes == 8);
+    CHECK(strcmp(info->encoding, "raw") == 0);
+    CHECK(info->schema_len_bytes == sizeof schema && memcmp(info->schema, schema, sizeof schema) == 0);
+    CHECK(info->published == 1 && info->bytes == 16 && info->memory_bytes > 4096);
+    CHECK(info->publisher_count == 1 && info->publishers[0]->alive);
+    CHECK(info->publishers[0]->published == 1 && info->publishers[0]->pid > 0);
+    CHECK(info->subscriber_count == 1 && info->subscribers[0]->delivery == RINGBUS_LOSSY);
+    CHECK(info->subscribers[0]->lag == 1 && info->subscribers[0]->alive);
+
+    OK(ringbus_bus_topics(bus, &topics, &count));
+    CHECK(count == 1 && strcmp(topics[0]->name, "robot/pose") == 0 && topics[0]->published == 1);
+    OK(ringbus_topic_is_removed(topic, &is_removed));
+    CHECK(is_removed == 0);
+    CHECK(ringbus_bus_remove(bus, "robot/pose", 0) == RINGBUS_IN_USE);
+    OK(ringbus_publisher_close(publisher));
+    CHECK(ringbus_bus_remove(bus, "robot/pose", 0) == RINGBUS_IN_USE);
+    OK(ringbus_bus_remove(bus, "robot/pose", RINGBUS_REMOVE_FORCE));
+    CHECK(ringbus_bus_remove(bus, "robot/pose", 0) == RINGBUS_NOT_FOUND);
+    OK(ringbus_topic_is_removed(topic, &is_removed));
+    CHECK(is_removed == 1);
+    CHECK(ringbus_publisher_open(topic, &publisher) == RINGBUS_REMOVED);
+    OK(ringbus_subscriber_close(subscriber));
+    OK(ringbus_topic_close(topic));
+}
+
+static void check_exclusive(ringbus_bus *bus) {
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_subscriber_options reliably = ringbus_subscriber_options_init();
+    ringbus_failure failure = ringbus_failure_init();
+    ringbus_topic *topic = NULL;
+    ringbus_publisher *publisher = NULL, *second = NULL;
+    ringbus_subscriber *reliable = NULL, *lossy = NULL;
+    ringbus_message message, messages[16];
+    ringbus_outgoing outgoing[3];
+    uint64_t n, number = 0;
+    uint16_t id = 1;
+    size_t count = 0;
+
+    options.capacity_slots = 8;
+    options.payload_max_bytes = 64;
+    OK(ringbus_topic_create(bus, "small", &options, &topic));
+    OK(ringbus_publisher_open(topic, &publisher));
+    CHECK(ringbus_publisher_open(topic, &second) == RINGBUS_PUBLISHER_EXISTS);
+    CHECK(second == NULL);
+    reliably.delivery = RINGBUS_RELIABLE;
+    OK(ringbus_subscriber_open(topic, &reliably, &reliable));
+    OK(ringbus_subscriber_open(topic, NULL, &lossy));
+    OK(ringbus_publisher_wait_subscribers(publisher, 2, 0));
+    CHECK(ringbus_publisher_wait_subscribers(publisher, 3, 0) == RINGBUS_TIMEOUT);
+    OK(ringbus_publisher_id(publisher, &id));
+    CHECK(id == 0);
+    CHECK(ringbus_subscriber_poll(lossy, &message) == RINGBUS_EMPTY);
+    CHECK(ringbus_subscriber_latest(lossy, &message) == RINGBUS_EMPTY);
+    CHECK(ringbus_subscriber_poll_batch(lossy, messages, 16, &count) == RINGBUS_EMPTY);
+    CHECK(count == 0);
+    CHECK(ringbus_subscriber_wait(lossy, MILLISECOND) == RINGBUS_TIMEOUT);
+
+    /* The reliable subscriber holds up to the topic's capacity, then the publisher is told. */
+    for (n = 0; n < 8; n++) {
+        OK(ringbus_publish(publisher, &n, sizeof n, 0, &number));
+        CHECK(number == n);
+    }
+    CHECK(ringbus_publish(publisher, &n, sizeof n, 0, NULL) == RINGBUS_FULL);
+    OK(ringbus_last_failure(&failure));
+    CHECK(failure.code == RINGBUS_FULL && failure.behind == 8 && failure.pid > 0);
+    CHECK(strlen(ringbus_last_error()) > 0);
+    CHECK(ringbus_publish(publisher, &n, sizeof n, MILLISECOND, NULL) == RINGBUS_FULL);
+    OK(ringbus_subscriber_wait(reliable, 0));
+    OK(ringbus_subscriber_lag(reliable, &number));
+    CHECK(number == 8);
+    OK(ringbus_subscriber_poll(reliable, &message));
+    CHECK(message.sequence == 0 && message.payload_len_bytes == sizeof n && message.publisher == 0);
+    OK(ringbus_subscriber_poll_batch(reliable, messages, 3, &count));
+    CHECK(count == 3);
+    for (n = 0; n < 3; n++) {
+        CHECK(messages[n].sequence == n + 1);
+        CHECK(memcmp(messages[n].payload, &messages[n].sequence, sizeof n) == 0);
+    }
+    CHECK(ringbus_subscriber_time(reliable, 1, &number) == RINGBUS_NO_TIME);
+    CHECK(ringbus_subscriber_time(reliable, 9, &number) == RINGBUS_NO_MESSAGE);
+    OK(ringbus_subscriber_held(reliable, &number));
+    CHECK(number == 0);
+    OK(ringbus_subscriber_cursor(reliable, &number));
+    CHECK(number == 4);
+    OK(ringbus_subscriber_poll_batch(reliable, messages, 16, &count));
+    CHECK(count == 4);
+    OK(ringbus_subscriber_release(reliable));
+    OK(ringbus_subscriber_seek(reliable, ringbus_start_at(RINGBUS_START_OLDEST, 0)));
+    OK(ringbus_subscriber_poll(reliable, &message));
+    CHECK(message.sequence == 0);
+    CHECK(ringbus_subscriber_seek(reliable, ringbus_start_at(RINGBUS_START_SEQUENCE, 9)) ==
+          RINGBUS_NOT_YET);
+    OK(ringbus_last_failure(&failure));
+    CHECK(failure.sequence == 8);
+    CHECK(ringbus_subscriber_seek(reliable, ringbus_start_at(RINGBUS_START_TIME, 9)) ==
+          RINGBUS_NO_TIME);
+    OK(ringbus_subscriber_latest(reliable, &message));
+    CHECK(message.sequence == 7);
+    OK(ringbus_subscriber_close(reliable));
+
+    /* The lossy one is passed, told so, counted, and goes on at the oldest that is kept. */
+    memset(outgoing, 0, sizeof outgoing);
+    for (n = 0; n < 3; n++) {
+        outgoing[n].payload = "abc";
+        outgoing[n].payload_len_bytes = n;
+        outgoing[n].tag = n;
+        outgoing[n].flags = (uint16_t)(n + 1);
+    }
+    OK(ringbus_publish_batch(publisher, outgoing, 3, 0, &count));
+    CHECK(count == 3);
+    outgoing[1].payload_len_bytes = 65;
+    CHECK(ringbus_publish_batch(publisher, outgoing, 3, 0, &count) == RINGBUS_TOO_LONG);
+    CHECK(count == 1);
+    OK(ringbus_publish_batch(publisher, NULL, 0, 0, NULL));
+    OK(ringbus_publisher_published(publisher, &number));
+    CHECK(number == 12);
+    CHECK(ringbus_subscriber_poll(lossy, &message) == RINGBUS_LAGGED);
+    OK(ringbus_last_failure(&failure));
+    CHECK(failure.code == RINGBUS_LAGGED && failure.missed == 4);
+    OK(ringbus_subscriber_lagged(lossy, &number));
+    CHECK(number == 4);
+    for (n = 4; n < 8; n++) {
+        OK(ringbus_subscriber_poll(lossy, &message));
+        CHECK(message.sequence == n);
+    }
+    for (n = 8; n < 11; n++) {
+        OK(ringbus_subscriber_poll(lossy, &message));
+        CHECK(message.payload != NULL && message.payload_len_bytes == n - 8);
+        CHECK(message.tag == n - 8 && message.flags == n - 7);
+    }
+
+    /* Topic and bus may go first; a publisher that closes leaves its place. */
+    OK(ringbus_publisher_close(publisher));
+    OK(ringbus_publisher_open(topic, &second));
+    OK(ringbus_topic_close(topic));
+    OK(ringbus_publish(second, NULL, 0, 0, &n));
+    CHECK(n == 12);
+    OK(ringbus_publisher_close(second));
+    OK(ringbus_subscriber_close(lossy));
+}
+
+static void check_loans(ringbus_bus *bus) {
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_subscriber_options reliably = ringbus_subscriber_options_init();
+    ringbus_topic *topic = NULL;
+    ringbus_publisher *publisher = NULL;
+    ringbus_subscriber *subscriber = NULL;
+    ringbus_message message;
+    ringbus_loan loan, other;
+    ringbus_run run;
+    void *payload = NULL;
+    uint64_t sequence = 0;
+    size_t n;
+
+    options.capacity_slots = 4;
+    options.payload_max_bytes = 64;
+    OK(ringbus_topic_create(bus, "loans", &options, &topic));
+    OK(ringbus_publisher_open(topic, &publisher));
+    reliably.delivery = RINGBUS_RELIABLE;
+    OK(ringbus_subscriber_open(topic, &reliably, &subscriber));
+    CHECK(ringbus_loan_open(publisher, 65, 0, &loan) == RINGBUS_TOO_LONG);
+    OK(ringbus_loan_open(publisher, 64, 0, &loan));
+    CHECK(loan.payload != NULL && loan.payload_len_bytes == 64 && loan.tag == 0);
+    CHECK(ringbus_loan_open(publisher, 1, 0, &other) == RINGBUS_LOAN_OUTSTANDING);
+    CHECK(ringbus_publish(publisher, "x", 1, 0, NULL) == RINGBUS_LOAN_OUTSTANDING);
+    memcpy(loan.payload, "loaned", 6);
+    loan.payload_len_bytes = 65;
+    CHECK(ringbus_loan_commit(publisher, &loan, 0, NULL) == RINGBUS_INVALID_ARGUMENT);
+    loan.payload_len_bytes = 6;
+    loan.tag = 7;
+    loan.flags = 9;
+    other = loan;
+    OK(ringbus_loan_commit(publisher, &loan, 0, &sequence));
+    CHECK(sequence == 0 && loan.payload == NULL && loan.id == 0);
+    CHECK(ringbus_loan_commit(publisher, &loan, 0, NULL) == RINGBUS_NO_LOAN);
+    CHECK(ringbus_loan_commit(publisher, &other, 0, NULL) == RINGBUS_NO_LOAN);
+    CHECK(ringbus_loan_abort(publisher, &other) == RINGBUS_NO_LOAN);
+    OK(ringbus_subscriber_poll(subscriber, &message));
+    CHECK(message.payload_len_bytes == 6 && memcmp(message.payload, "loaned", 6) == 0);
+    CHECK(message.tag == 7 && message.flags == 9);
+    OK(ringbus_loan_open(publisher, 8, RINGBUS_FOREVER, &loan));
+    OK(ringbus_loan_abort(publisher, &loan));
+    CHECK(loan.payload == NULL);
+    CHECK(ringbus_loan_abort(publisher, &loan) == RINGBUS_NO_LOAN);
+
+    CHECK(ringbus_run_open(publisher, 5, 4, &run) == RINGBUS_RUN_TOO_LONG);
+    OK(ringbus_subscriber_release(subscriber));
+    OK(ringbus_run_open(publisher, 3, 4, &run));
+    CHECK(ringbus_loan_open(publisher, 1, 0, &loan) == RINGBUS_LOAN_OUTSTANDING);
+    for (n = 0; n < 3; n++) {
+        OK(ringbus_run_payload(publisher, &run, n, &payload));
+        memcpy(payload, "run\0", 4);
+        ((char *)payload)[3] = (char)('0' + n);
+    }
+    CHECK(ringbus_run_payload(publisher, &run, 3, &payload) == RINGBUS_INVALID_ARGUMENT);
+    run.tag = 5;
+    OK(ringbus_run_commit(publisher, &run, &sequence));
+    CHECK(sequence == 1 && run.id == 0);
+    CHECK(ringbus_run_commit(publisher, &run, NULL) == RINGBUS_NO_LOAN);
+    for (n = 0; n < 3; n++) {
+        OK(ringbus_subscriber_poll(subscriber, &message));
+        CHECK(message.sequence == n + 1 && message.tag == 5 && message.payload_len_bytes == 4);
+        CHECK(((const char *)message.payload)[3] == (char)('0' + n));
+    }
+    OK(ringbus_run_open(publisher, 2, 4, &run));
+    OK(ringbus_run_abort(publisher, &run));
+    CHECK(ringbus_run_abort(publisher, &run) == RINGBUS_NO_LOAN);
+    /* What is on loan when the publisher closes never was. */
+    OK(ringbus_loan_open(publisher, 8, 0, &loan));
+    OK(ringbus_publisher_close(publisher));
+    CHECK(ringbus_subscriber_poll(subscriber, &message) == RINGBUS_EMPTY);
+    OK(ringbus_subscriber_close(subscriber));
+    OK(ringbus_topic_close(topic));
+}
+
+static void check_shared(ringbus_bus *bus) {
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_subscriber_options patiently = ringbus_subscriber_options_init();
+    ringbus_failure failure = ringbus_failure_init();
+    ringbus_topic *topic = NULL;
+    ringbus_publisher *one = NULL, *two = NULL;
+    ringbus_subscriber *subscriber = NULL;
+    ringbus_message message;
+    ringbus_loan early, late, none;
+    ringbus_run run;
+    uint64_t sequence = 0;
+
+    options.publishers = RINGBUS_SHARED;
+    options.capacity_slots = 1;
+    options.loans = 2;
+    OK(ringbus_topic_create(bus, "shared", &options, &topic));
+    OK(ringbus_publisher_open(topic, &one));
+    OK(ringbus_publisher_open(topic, &two));
+    patiently.delivery = RINGBUS_RELIABLE;
+    patiently.stall_timeout_ns = 5 * MILLISECOND;
+    patiently.spin_ns = RINGBUS_ZERO;
+    OK(ringbus_subscriber_open(topic, &patiently, &subscriber));
+    OK(ringbus_loan_open(one, 5, 0, &early));
+    OK(ringbus_loan_open(one, 4, 0, &late));
+    CHECK(ringbus_loan_open(one, 4, 0, &none) == RINGBUS_LOAN_LIMIT);
+    CHECK(ringbus_loan_commit(two, &early, 0, NULL) == RINGBUS_NO_LOAN);
+    CHECK(ringbus_run_open(one, 1, 4, &run) == RINGBUS_NO_RUNS);
+    memcpy(early.payload, "early", 5);
+    memcpy(late.payload, "late", 4);
+    OK(ringbus_loan_commit(one, &late, 0, &sequence));
+    CHECK(sequence == 0);
+    /* A refused loan stays, and goes when the subscriber that stalls is evicted. */
+    CHECK(ringbus_loan_commit(one, &early, 0, NULL) == RINGBUS_FULL);
+    CHECK(early.payload != NULL);
+    OK(ringbus_loan_commit(one, &early, RINGBUS_FOREVER, &sequence));
+    CHECK(sequence == 1);
+    CHECK(ringbus_subscriber_poll(subscriber, &message) == RINGBUS_EVICTED);
+    OK(ringbus_last_failure(&failure));
+    CHECK(failure.code == RINGBUS_EVICTED && failure.missed == 1);
+    OK(ringbus_subscriber_poll(subscriber, &message));
+    CHECK(message.payload_len_bytes == 5 && memcmp(message.payload, "early", 5) == 0);
+    CHECK(message.publisher != RINGBUS_NO_PUBLISHER);
+    OK(ringbus_publisher_close(one));
+    OK(ringbus_publisher_close(two));
+    OK(ringbus_subscriber_close(subscriber));
+    OK(ringbus_topic_close(topic));
+}
+
+static void check_times(ringbus_bus *bus, uint32_t source) {
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_topic *topic = NULL;
+    ringbus_publisher *publisher = NULL;
+    ringbus_observer *observer = NULL;
+    ringbus_subscriber *subscriber = NULL;
+    ringbus_message message;
+    uint64_t first = 0, second = 0, n;
+    ringbus_code code;
+
+    options.time = source;
+    options.capacity_slots = 8;
+    code = ringbus_topic_create(bus, source == RINGBUS_TIME_TSC ? "ticks" : "clock", &options, &topic);
+    if (code == RINGBUS_NO_TSC) {
+        return;
+    }
+    CHECK(code == RINGBUS_OK);
+    OK(ringbus_publisher_open(topic, &publisher));
+    OK(ringbus_observer_open(topic, ringbus_start_at(RINGBUS_START_LATEST, 0), &observer));
+    CHECK(ringbus_observer_poll(observer, &message) == RINGBUS_EMPTY);
+    CHECK(ringbus_observer_latest(observer, &message) == RINGBUS_EMPTY);
+    CHECK(ringbus_observer_wait(observer, MILLISECOND) == RINGBUS_TIMEOUT);
+    OK(ringbus_publish(publisher, "one", 3, 0, NULL));
+    OK(ringbus_publish(publisher, "two", 3, 0, NULL));
+    OK(ringbus_observer_wait(observer, SECOND));
+    OK(ringbus_observer_lag(observer, &n));
+    CHECK(n == 2);
+    OK(ringbus_observer_poll(observer, &message));
+    CHECK(message.sequence == 0 && memcmp(message.payload, "one", 3) == 0);
+    OK(ringbus_observer_time(observer, 0, &first));
+    CHECK(ringbus_observer_time(observer, 1, &second) == RINGBUS_NO_MESSAGE);
+    CHECK(first > 0 && message.time_ns == (source == RINGBUS_TIME_TSC ? 0 : first));
+    OK(ringbus_observer_latest(observer, &message));
+    OK(ringbus_observer_time(observer, 1, &second));
+    CHECK(second >= first && second - first < SECOND);
+    OK(ringbus_observer_cursor(observer, &n));
+    CHECK(n == 2);
+
+    {
+        ringbus_subscriber_options since = ringbus_subscriber_options_init();
+        since.start = ringbus_start_at(RINGBUS_START_TIME, first > 1000000 ? first - 1000000 : 0);
+        OK(ringbus_subscriber_open(topic, &since, &subscriber));
+        OK(ringbus_subscriber_poll(subscriber, &message));
+        CHECK(message.sequence == 0);
+        OK(ringbus_subscriber_time(subscriber, 0, &n));
+        CHECK(n > first - 1000000 && n < first + 1000000);
+        OK(ringbus_subscriber_close(subscriber));
+    }
+    for (n = 0; n < 20; n++) {
+        OK(ringbus_publish(publisher, &n, sizeof n, 0, NULL));
+    }
+    CHECK(ringbus_observer_poll(observer, &message) == RINGBUS_LAGGED);
+    OK(ringbus_observer_lagged(observer, &n));
+    CHECK(n >= 12);
+    OK(ringbus_observer_close(observer));
+    CHECK(ringbus_observer_open(topic, ringbus_start_at(RINGBUS_START_SEQUENCE, 99), &observer) ==
+          RINGBUS_NOT_YET);
+    OK(ringbus_publisher_close(publisher));
+    OK(ringbus_topic_close(topic));
+}
+
+static void check_filter(ringbus_bus *bus) {
+    static const uint64_t tags[] = {3, 5, 7, 11};
+    ringbus_subscriber_options options = ringbus_subscriber_options_init();
+    ringbus_filter filter = ringbus_filter_init();
+    ringbus_topic *topic = open_topic(bus, "filter");
+    ringbus_publisher *publisher = NULL;
+    ringbus_subscriber *subscriber = NULL;
+    ringbus_message message;
+    uint64_t n, skipped = 0;
+
+    filter.flags = RINGBUS_FILTER_PUBLISHER;
+    filter.tags = tags;
+    filter.tag_count = 4;
+    filter.tag_mask = 4;
+    filter.tag_value = 4;
+    filter.flags_mask = 1;
+    filter.flags_value = 1;
+    options.filter = &filter;
+    OK(ringbus_publisher_open(topic, &publisher));
+    OK(ringbus_subscriber_open(topic, &options, &subscriber));
+    for (n = 0; n < 16; n++) {
+        OK(ringbus_publish_with(publisher, &n, sizeof n, n, (uint16_t)n, 0, NULL));
+    }
+    OK(ringbus_subscriber_poll(subscriber, &message));
+    CHECK(message.tag == 5);
+    OK(ringbus_subscriber_poll(subscriber, &message));
+    CHECK(message.tag == 7);
+    CHECK(ringbus_subscriber_poll(subscriber, &message) == RINGBUS_EMPTY);
+    OK(ringbus_subscriber_skipped(subscriber, &skipped));
+    CHECK(skipped == 14);
+    OK(ringbus_publisher_close(publisher));
+    OK(ringbus_subscriber_close(subscriber));
+    OK(ringbus_topic_close(topic));
+}
+
+static void check_watch(ringbus_bus *bus) {
+    ringbus_watch *watch = NULL;
+    ringbus_topic_event event;
+    ringbus_topic *topic = NULL;
+    OK(ringbus_watch_open(bus, &watch));
+    while (ringbus_watch_next(watch, 0, &event) == RINGBUS_OK) {
+        CHECK(event.kind == RINGBUS_TOPIC_APPEARED);
+    }
+    OK(ringbus_topic_create(bus, "new", NULL, &topic));
+    OK(ringbus_watch_next(watch, 10 * SECOND, &event));
+    CHECK(event.kind == RINGBUS_TOPIC_APPEARED && strcmp(event.name, "new") == 0);
+    OK(ringbus_topic_close(topic));
+    OK(ringbus_bus_remove(bus, "new", 0));
+    OK(ringbus_watch_next(watch, 10 * SECOND, &event));
+    CHECK(event.kind == RINGBUS_TOPIC_VANISHED && strcmp(event.name, "new") == 0);
+    CHECK(ringbus_watch_next(watch, MILLISECOND, &event) == RINGBUS_TIMEOUT);
+    OK(ringbus_watch_close(watch));
+}
+
+/* A topic as a blackboard: its value is there at any time, for those who come late as well. */
+static void check_blackboard(ringbus_bus *bus) {
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_topic *topic = NULL;
+    ringbus_publisher *publisher = NULL;
+    ringbus_observer *early = NULL, *late = NULL;
+    ringbus_message message;
+    ringbus_attribute lot = ringbus_attribute_int("lot", 7), found;
+    ringbus_outgoing outgoing;
+    ringbus_start latest = ringbus_start_at(RINGBUS_START_LATEST, 0);
+    uint64_t n, sequence = 99;
+
+    options.capacity_slots = 4;
+    options.attributes_max_bytes = 64;
+    OK(ringbus_topic_create(bus, "blackboard", &options, &topic));
+    OK(ringbus_observer_open(topic, latest, &early));
+    CHECK(ringbus_observer_current(early, &message) == RINGBUS_EMPTY);
+    OK(ringbus_publisher_open(topic, &publisher));
+    for (n = 0; n < 10; n++) {
+        memset(&outgoing, 0, sizeof outgoing);
+        outgoing.payload = &n;
+        outgoing.payload_len_bytes = sizeof n;
+        outgoing.tag = n;
+        outgoing.attributes = &lot;
+        outgoing.attribute_count = n % 2;
+        OK(ringbus_publish_message(publisher, &outgoing, 0, &sequence));
+    }
+    OK(ringbus_observer_open(topic, latest, &late));
+    for (n = 0; n < 2; n++) {
+        OK(ringbus_observer_current(late, &message));
+        CHECK(message.sequence == 9 && message.tag == 9 && *(const uint64_t *)message.payload == 9);
+        OK(ringbus_observer_attribute(late, 9, "lot", &found));
+        CHECK(found.integer == 7);
+        OK(ringbus_observer_changed_since(late, 8, &message));
+        CHECK(message.sequence == 9);
+        CHECK(ringbus_observer_changed_since(late, 9, &message) == RINGBUS_EMPTY);
+        CHECK(ringbus_observer_attribute(late, 9, "lot", &found) == RINGBUS_NO_MESSAGE);
+    }
+    /* What is polled next has not changed. */
+    OK(ringbus_observer_current(early, &message));
+    CHECK(ringbus_observer_poll(early, &message) == RINGBUS_LAGGED);
+    OK(ringbus_observer_poll(early, &message));
+    CHECK(message.sequence < 9);
+    OK(ringbus_publisher_close(publisher));
+    OK(ringbus_observer_close(early));
+    OK(ringbus_observer_close(late));
+    OK(ringbus_topic_close(topic));
+}
+
+int main(int argc, char **argv) {
+    ringbus_bus *bus;
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
+        return 2;
+    }
+    check_library();
+    check_bus(argv[1]);
+    check_access(argv[1]);
+    bus = open_bus(argv[1]);
+    check_topic(bus);
+    check_placement(bus);
+    check_exclusive(bus);
+    check_loans(bus);
+    check_shared(bus);
+    check_times(bus, RINGBUS_TIME_CLOCK);
+    check_times(bus, RINGBUS_TIME_TSC);
+    check_filter(bus);
+    check_watch(bus);
+    check_blackboard(bus);
+    OK(ringbus_bus_close(bus));
+    CHECK(ringbus_open_handles() == 0);
+    return 0;
+}

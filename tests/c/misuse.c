@@ -1,0 +1,584 @@
+/*
+ * Does what a program must not do, and expects a code for each: nothing may crash, leak or be undefined.
+ *
+ *   misuse DIRECTORY [REPEATS]
+ *
+ * Run plainly, under the address and undefined-behaviour sanitizers and under valgrind.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static int failures_of(const char *what, ringbus_code code, ringbus_code expected) {
+    if (code == expected && (code == RINGBUS_OK || strlen(ringbus_last_error()) > 0)) {
+        return 0;
+    }
+    fprintf(stderr, "%s: %d, not %d: %s\n", what, (int)code, (int)expected, ringbus_last_error());
+    return 1;
+}
+
+static int failures = 0;
+/* How often what goes wrong only at times is tried. */
+static unsigned repeats = 20000;
+
+#define REFUSED(call, expected) (failures += failures_of(#call, call, expected))
+
+/* Every function that takes a handle, with one that must be refused for the same reason. */
+static void refuse_everywhere(void *handle, ringbus_code expected, ringbus_code on_close) {
+    ringbus_bus *bus = (ringbus_bus *)handle;
+    ringbus_topic *topic = (ringbus_topic *)handle, *new_topic = NULL;
+    ringbus_publisher *publisher = (ringbus_publisher *)handle, *new_publisher = NULL;
+    ringbus_subscriber *subscriber = (ringbus_subscriber *)handle, *new_subscriber = NULL;
+    ringbus_observer *observer = (ringbus_observer *)handle, *new_observer = NULL;
+    ringbus_watch *watch = (ringbus_watch *)handle, *new_watch = NULL;
+    ringbus_wait_set *set = (ringbus_wait_set *)handle, *new_set = NULL;
+    ringbus_start latest = ringbus_start_at(RINGBUS_START_LATEST, 0);
+    const ringbus_topic_info *info;
+    const ringbus_topic_info *const *infos;
+    const ringbus_participant_info *const *participants;
+    ringbus_message message;
+    ringbus_topic_event event;
+    ringbus_outgoing outgoing;
+    ringbus_attribute attribute;
+    ringbus_loan loan;
+    ringbus_run run;
+    const char *text;
+    void *payload;
+    uint64_t number;
+    uint32_t bits;
+    uint16_t id;
+    int32_t truth;
+    int fd;
+    size_t count;
+
+    memset(&loan, 0, sizeof loan);
+    memset(&run, 0, sizeof run);
+    memset(&outgoing, 0, sizeof outgoing);
+
+    REFUSED(ringbus_bus_name(bus, &text), expected);
+    REFUSED(ringbus_bus_path(bus, &text), expected);
+    REFUSED(ringbus_bus_id(bus, &number), expected);
+    REFUSED(ringbus_bus_access(bus, &bits, &bits), expected);
+    REFUSED(ringbus_bus_topics(bus, &infos, &count), expected);
+    REFUSED(ringbus_bus_participants(bus, &participants, &count), expected);
+    REFUSED(ringbus_bus_remove(bus, "t", 0), expected);
+    REFUSED(ringbus_bus_gc(bus, NULL), expected);
+    REFUSED(ringbus_topic_open(bus, "t", NULL, &new_topic), expected);
+    REFUSED(ringbus_topic_create(bus, "t", NULL, &new_topic), expected);
+    REFUSED(ringbus_topic_open_or_create(bus, "t", NULL, &new_topic), expected);
+    REFUSED(ringbus_watch_open(bus, &new_watch), expected);
+    REFUSED(ringbus_topic_describe(topic, &info), expected);
+    REFUSED(ringbus_topic_is_removed(topic, &truth), expected);
+    REFUSED(ringbus_publisher_open(topic, &new_publisher), expected);
+    REFUSED(ringbus_subscriber_open(topic, NULL, &new_subscriber), expected);
+    REFUSED(ringbus_observer_open(topic, latest, &new_observer), expected);
+    REFUSED(ringbus_publish(publisher, "x", 1, 0, NULL), expected);
+    REFUSED(ringbus_publish_with(publisher, "x", 1, 1, 1, 0, NULL), expected);
+    REFUSED(ringbus_publish_message(publisher, &outgoing, 0, NULL), expected);
+    REFUSED(ringbus_publish_batch(publisher, &outgoing, 1, 0, NULL), expected);
+    REFUSED(ringbus_publisher_wait_subscribers(publisher, 0, 0), expected);
+    REFUSED(ringbus_publisher_id(publisher, &id), expected);
+    REFUSED(ringbus_publisher_published(publisher, &number), expected);
+    REFUSED(ringbus_loan_open(publisher, 1, 0, &loan), expected);
+    REFUSED(ringbus_loan_commit(publisher, &loan, 0, NULL), expected);
+    REFUSED(ringbus_loan_set_attributes(publisher, &loan, NULL, 0), expected);
+    REFUSED(ringbus_loan_abort(publisher, &loan), expected);
+    REFUSED(ringbus_run_open(publisher, 1, 1, &run), expected);
+    REFUSED(ringbus_run_payload(publisher, &run, 0, &payload), expected);
+    REFUSED(ringbus_run_commit(publisher, &run, NULL), expected);
+    REFUSED(ringbus_run_abort(publisher, &run), expected);
+    REFUSED(ringbus_subscriber_poll(subscriber, &message), expected);
+    REFUSED(ringbus_subscriber_poll_batch(subscriber, &message, 1, &count), expected);
+    REFUSED(ringbus_subscriber_latest(subscriber, &message), expected);
+    REFUSED(ringbus_subscriber_time(subscriber, 0, &number), expected);
+    REFUSED(ringbus_subscriber_attributes(subscriber, 0, NULL, 0, &count), expected);
+    REFUSED(ringbus_subscriber_attribute(subscriber, 0, "k", &attribute), expected);
+    REFUSED(ringbus_subscriber_wait(subscriber, 0), expected);
+    REFUSED(ringbus_subscriber_release(subscriber), expected);
+    REFUSED(ringbus_subscriber_seek(subscriber, latest), expected);
+    REFUSED(ringbus_subscriber_cursor(subscriber, &number), expected);
+    REFUSED(ringbus_subscriber_lag(subscriber, &number), expected);
+    REFUSED(ringbus_subscriber_lagged(subscriber, &number), expected);
+    REFUSED(ringbus_subscriber_skipped(subscriber, &number), expected);
+    REFUSED(ringbus_subscriber_held(subscriber, &number), expected);
+    REFUSED(ringbus_observer_poll(observer, &message), expected);
+    REFUSED(ringbus_observer_latest(observer, &message), expected);
+    REFUSED(ringbus_observer_current(observer, &message), expected);
+    REFUSED(ringbus_observer_changed_since(observer, 0, &message), expected);
+    REFUSED(ringbus_observer_time(observer, 0, &number), expected);
+    REFUSED(ringbus_observer_attributes(observer, 0, NULL, 0, &count), expected);
+    REFUSED(ringbus_observer_attribute(observer, 0, "k", &attribute), expected);
+    REFUSED(ringbus_observer_wait(observer, 0), expected);
+    REFUSED(ringbus_observer_cursor(observer, &number), expected);
+    REFUSED(ringbus_observer_lag(observer, &number), expected);
+    REFUSED(ringbus_observer_lagged(observer, &number), expected);
+    REFUSED(ringbus_watch_next(watch, 0, &event), expected);
+    REFUSED(ringbus_wait_set_open(bus, &new_set), expected);
+    REFUSED(ringbus_wait_set_add(set, subscriber, 0), expected);
+    REFUSED(ringbus_wait_set_add_fd(set, 0, 0), expected);
+    REFUSED(ringbus_wait_set_remove(set, 0), expected);
+    REFUSED(ringbus_wait_set_wait(set, 0, 1, &number, &count), expected);
+    REFUSED(ringbus_wait_set_interrupt(set), expected);
+    REFUSED(ringbus_wait_set_fd(set, &fd), expected);
+
+    REFUSED(ringbus_bus_close(bus), on_close);
+    REFUSED(ringbus_topic_close(topic), on_close);
+    REFUSED(ringbus_publisher_close(publisher), on_close);
+    REFUSED(ringbus_subscriber_close(subscriber), on_close);
+    REFUSED(ringbus_observer_close(observer), on_close);
+    REFUSED(ringbus_watch_close(watch), on_close);
+    REFUSED(ringbus_wait_set_close(set), on_close);
+    CHECK(!new_topic && !new_publisher && !new_subscriber && !new_observer && !new_watch);
+    CHECK(!new_set);
+}
+
+static void check_null(ringbus_bus *bus) {
+    ringbus_topic *topic = open_topic(bus, "null");
+    ringbus_publisher *publisher = NULL;
+    ringbus_subscriber *subscriber = NULL;
+    ringbus_message message;
+    const char *const *names;
+    size_t count;
+
+    REFUSED(ringbus_bus_open("x", NULL, NULL), RINGBUS_NULL_ARGUMENT);
+    CHECK(strcmp(ringbus_last_error(), "`bus` is NULL") == 0);
+    refuse_everywhere(NULL, RINGBUS_NULL_ARGUMENT, RINGBUS_OK);
+    REFUSED(ringbus_last_failure(NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_bus_names(NULL, NULL, &count), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_bus_names(NULL, &names, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_bus_name(bus, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_bus_remove(bus, NULL, 0), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_topic_open(bus, NULL, NULL, &topic), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_topic_open(bus, "null", NULL, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_topic_describe(topic, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_publisher_open(topic, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_subscriber_open(topic, NULL, NULL), RINGBUS_NULL_ARGUMENT);
+    OK(ringbus_publisher_open(topic, &publisher));
+    OK(ringbus_subscriber_open(topic, NULL, &subscriber));
+    REFUSED(ringbus_publish(publisher, NULL, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_publish_batch(publisher, NULL, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_loan_open(publisher, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_loan_commit(publisher, NULL, 0, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_subscriber_poll(subscriber, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_subscriber_poll_batch(subscriber, NULL, 1, &count), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_subscriber_poll_batch(subscriber, &message, 1, NULL), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_subscriber_poll_batch(subscriber, &message, 0, &count),
+            RINGBUS_INVALID_ARGUMENT);
+    OK(ringbus_publisher_close(publisher));
+    OK(ringbus_subscriber_close(subscriber));
+    OK(ringbus_topic_close(topic));
+}
+
+/* Handles of other kinds, closed ones, and addresses that were never handles. */
+static void check_handles(const char *directory, ringbus_bus *bus) {
+    ringbus_topic *topic = open_topic(bus, "handles");
+    ringbus_publisher *publisher = NULL, *other = NULL;
+    ringbus_message message;
+    int anything = 0;
+    char *heap = (char *)malloc(64);
+    unsigned i;
+
+    OK(ringbus_publisher_open(topic, &publisher));
+    REFUSED(ringbus_subscriber_poll((ringbus_subscriber *)(void *)publisher, &message),
+            RINGBUS_WRONG_HANDLE);
+    CHECK(strcmp(ringbus_last_error(), "`subscriber` is a publisher, not a subscriber") == 0);
+    REFUSED(ringbus_publish((ringbus_publisher *)(void *)topic, "x", 1, 0, NULL),
+            RINGBUS_WRONG_HANDLE);
+    REFUSED(ringbus_topic_close((ringbus_topic *)(void *)bus), RINGBUS_WRONG_HANDLE);
+    REFUSED(ringbus_bus_close((ringbus_bus *)(void *)publisher), RINGBUS_WRONG_HANDLE);
+    OK(ringbus_publish(publisher, "x", 1, 0, NULL));
+
+    refuse_everywhere(&anything, RINGBUS_NOT_A_HANDLE, RINGBUS_NOT_A_HANDLE);
+    refuse_everywhere(heap, RINGBUS_NOT_A_HANDLE, RINGBUS_NOT_A_HANDLE);
+    refuse_everywhere((void *)(uintptr_t)-1, RINGBUS_NOT_A_HANDLE, RINGBUS_NOT_A_HANDLE);
+    free(heap);
+    for (i = 1; i < 256; i++) {
+        /* What is close to a handle is none either. */
+        void *near = (void *)((uintptr_t)publisher ^ ((uintptr_t)i << 27));
+        REFUSED(ringbus_publish((ringbus_publisher *)near, "x", 1, 0, NULL), RINGBUS_NOT_A_HANDLE);
+    }
+
+    OK(ringbus_publisher_close(publisher));
+    REFUSED(ringbus_publisher_close(publisher), RINGBUS_CLOSED);
+    REFUSED(ringbus_publish(publisher, "x", 1, 0, NULL), RINGBUS_CLOSED);
+    /* Nor does a closed handle come back to life when its place is used again. */
+    for (i = 0; i < repeats / 16; i++) {
+        OK(ringbus_publisher_open(topic, &other));
+        CHECK(other != publisher);
+        REFUSED(ringbus_publish(publisher, "x", 1, 0, NULL), RINGBUS_CLOSED);
+        OK(ringbus_publisher_close(other));
+    }
+    OK(ringbus_topic_close(topic));
+    REFUSED(ringbus_topic_close(topic), RINGBUS_CLOSED);
+    REFUSED(ringbus_publisher_open(topic, &other), RINGBUS_CLOSED);
+    {
+        ringbus_bus *closed = open_bus(directory);
+        OK(ringbus_bus_close(closed));
+        REFUSED(ringbus_bus_close(closed), RINGBUS_CLOSED);
+        REFUSED(ringbus_topic_open(closed, "t", NULL, &topic), RINGBUS_CLOSED);
+    }
+}
+
+static void check_arguments(const char *directory, ringbus_bus *bus) {
+    ringbus_bus_options where = ringbus_bus_options_init();
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_subscriber_options how = ringbus_subscriber_options_init();
+    ringbus_filter filter = ringbus_filter_init();
+    ringbus_failure failure = ringbus_failure_init();
+    ringbus_bus *none = NULL;
+    ringbus_topic *topic = NULL;
+    ringbus_subscriber *subscriber = NULL;
+    struct {
+        ringbus_topic_options options;
+        uint64_t later;
+    } newer;
+
+    where.directory = directory;
+    REFUSED(ringbus_bus_open("\xff", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    REFUSED(ringbus_bus_open("../c", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    where.flags = 1u << 31;
+    REFUSED(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    where.size_bytes = 0;
+    REFUSED(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    where = ringbus_bus_options_init();
+    where.directory = "/dev/null/nowhere";
+    REFUSED(ringbus_bus_open("c", &where, &none), RINGBUS_SYSTEM);
+    OK(ringbus_last_failure(&failure));
+    CHECK(failure.system_errno != 0);
+
+    REFUSED(ringbus_topic_open(bus, "", NULL, &topic), RINGBUS_INVALID_ARGUMENT);
+    REFUSED(ringbus_topic_open(bus, "a//b", NULL, &topic), RINGBUS_INVALID_ARGUMENT);
+    options.flags = 1u << 31;
+    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    options = ringbus_topic_options_init();
+    options.capacity_slots = 3;
+    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    options = ringbus_topic_options_init();
+    options.publishers = 9;
+    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    options = ringbus_topic_options_init();
+    options.time = 9;
+    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    options = ringbus_topic_options_init();
+    options.tags = 9;
+    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    options = ringbus_topic_options_init();
+    options.type_name = "T";
+    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    options = ringbus_topic_options_init();
+    options.size_bytes = 1;
+    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    options.size_bytes = (size_t)-1;
+    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+
+    /* A program made with a later header works until it asks for what this library does not know. */
+    memset(&newer, 0, sizeof newer);
+    newer.options.size_bytes = sizeof newer;
+    newer.later = 1;
+    REFUSED(ringbus_topic_create(bus, "newer", &newer.options, &topic), RINGBUS_INVALID_ARGUMENT);
+    newer.later = 0;
+    OK(ringbus_topic_create(bus, "newer", &newer.options, &topic));
+
+    how.delivery = 9;
+    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    how = ringbus_subscriber_options_init();
+    how.start.kind = 9;
+    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    how = ringbus_subscriber_options_init();
+    how.filter = &filter;
+    filter.policy = "{";
+    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    filter = ringbus_filter_init();
+    filter.size_bytes = 8;
+    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    filter = ringbus_filter_init();
+    filter.policy = "{\"a\":[1]}";
+    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_NOT_KEPT);
+    how = ringbus_subscriber_options_init();
+    how.start = ringbus_start_at(RINGBUS_START_SEQUENCE, 1);
+    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_NOT_YET);
+    how.start = ringbus_start_at(RINGBUS_START_TIME, 1);
+    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_NO_TIME);
+    OK(ringbus_topic_close(topic));
+    CHECK(!none && !subscriber);
+}
+
+/* A program made with an earlier header has shorter structs, and nothing is read or written past them. */
+static void check_earlier(ringbus_bus *bus) {
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_subscriber_options how = ringbus_subscriber_options_init();
+    ringbus_filter filter = ringbus_filter_init();
+    ringbus_failure failure = ringbus_failure_init();
+    ringbus_topic *topic = NULL;
+    ringbus_subscriber *subscriber = NULL;
+
+    options.size_bytes = 160;
+    options.attributes_max_bytes = UINT64_MAX / 2;
+    OK(ringbus_topic_create(bus, "earlier", &options, &topic));
+    filter.size_bytes = 80;
+    memset(&filter.payload_test, 1, sizeof filter.payload_test);
+    how.filter = &filter;
+    OK(ringbus_subscriber_open(topic, &how, &subscriber));
+    filter.size_bytes = sizeof filter;
+    memset(&filter.payload_test, 0, sizeof filter.payload_test);
+    filter.policy = "{";
+    {
+        ringbus_subscriber *none = NULL;
+        REFUSED(ringbus_subscriber_open(topic, &how, &none), RINGBUS_INVALID_ARGUMENT);
+    }
+    failure.size_bytes = 48;
+    failure.line = failure.column = 77;
+    OK(ringbus_last_failure(&failure));
+    CHECK(failure.code == RINGBUS_INVALID_ARGUMENT && failure.line == 77 && failure.column == 77);
+    CHECK(failure.size_bytes == 48);
+    failure.size_bytes = 47;
+    REFUSED(ringbus_last_failure(&failure), RINGBUS_INVALID_ARGUMENT);
+    OK(ringbus_subscriber_close(subscriber));
+    OK(ringbus_topic_close(topic));
+}
+
+/* One handle, two threads at once: each call is done or refused, and none is done twice. */
+typedef struct {
+    ringbus_publisher *publisher;
+    ringbus_subscriber *subscriber;
+    uint64_t done, refused;
+} worker;
+
+static void *hammer(void *argument) {
+    worker *w = (worker *)argument;
+    unsigned i;
+    for (i = 0; i < repeats; i++) {
+        ringbus_message message;
+        ringbus_code code = ringbus_publish(w->publisher, &i, sizeof i, 0, NULL);
+        CHECK(code == RINGBUS_OK || code == RINGBUS_BUSY);
+        w->done += code == RINGBUS_OK;
+        w->refused += code == RINGBUS_BUSY;
+        code = ringbus_subscriber_poll(w->subscriber, &message);
+        CHECK(code == RINGBUS_OK || code == RINGBUS_EMPTY || code == RINGBUS_BUSY ||
+              code == RINGBUS_LAGGED);
+    }
+    return NULL;
+}
+
+static void check_threads(ringbus_bus *bus) {
+    ringbus_topic *topic = open_topic(bus, "threads");
+    ringbus_publisher *publisher = NULL;
+    ringbus_subscriber *subscriber = NULL;
+    pthread_t threads[3];
+    worker workers[3];
+    uint64_t published = 0, done = 0;
+    unsigned i;
+
+    OK(ringbus_publisher_open(topic, &publisher));
+    OK(ringbus_subscriber_open(topic, NULL, &subscriber));
+    for (i = 0; i < 3; i++) {
+        memset(&workers[i], 0, sizeof workers[i]);
+        workers[i].publisher = publisher;
+        workers[i].subscriber = subscriber;
+        CHECK(pthread_create(&threads[i], NULL, hammer, &workers[i]) == 0);
+    }
+    for (i = 0; i < 3; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+        done += workers[i].done;
+    }
+    OK(ringbus_publisher_published(publisher, &published));
+    CHECK(published == done && done > 0);
+    OK(ringbus_publisher_close(publisher));
+    OK(ringbus_subscriber_close(subscriber));
+    OK(ringbus_topic_close(topic));
+}
+
+/* A handle that is waited on cannot be used nor closed by another thread. */
+static void *wait_long(void *argument) {
+    worker *w = (worker *)argument;
+    ringbus_code code = ringbus_subscriber_wait(w->subscriber, 10 * SECOND);
+    CHECK(code == RINGBUS_OK);
+    return NULL;
+}
+
+static void check_busy(ringbus_bus *bus) {
+    ringbus_topic *topic = open_topic(bus, "busy");
+    ringbus_publisher *publisher = NULL;
+    ringbus_subscriber *subscriber = NULL;
+    ringbus_message message;
+    ringbus_code code;
+    struct timespec pause = {0, 1000000};
+    pthread_t thread;
+    worker w;
+
+    OK(ringbus_publisher_open(topic, &publisher));
+    OK(ringbus_subscriber_open(topic, NULL, &subscriber));
+    memset(&w, 0, sizeof w);
+    w.subscriber = subscriber;
+    CHECK(pthread_create(&thread, NULL, wait_long, &w) == 0);
+    while ((code = ringbus_subscriber_poll(subscriber, &message)) == RINGBUS_EMPTY) {
+        nanosleep(&pause, NULL);
+    }
+    CHECK(code == RINGBUS_BUSY);
+    REFUSED(ringbus_subscriber_close(subscriber), RINGBUS_BUSY);
+    OK(ringbus_publish(publisher, "wake", 4, 0, NULL));
+    CHECK(pthread_join(thread, NULL) == 0);
+    OK(ringbus_subscriber_poll(subscriber, &message));
+    OK(ringbus_subscriber_close(subscriber));
+    OK(ringbus_publisher_close(publisher));
+    OK(ringbus_topic_close(topic));
+}
+
+/* A set that is waited on is refused, but for its end: then it says so, and what it has is used on. */
+typedef struct {
+    ringbus_wait_set *set;
+    ringbus_code code;
+    size_t count;
+} waiter;
+
+static void *wait_in_set(void *argument) {
+    waiter *w = (waiter *)argument;
+    uint64_t token = 0;
+    do {
+        w->code = ringbus_wait_set_wait(w->set, 60 * SECOND, 1, &token, &w->count);
+    } while (w->code == RINGBUS_BUSY);
+    return NULL;
+}
+
+static void check_wait_set(ringbus_bus *bus) {
+    ringbus_topic *topic = open_topic(bus, "set");
+    ringbus_subscriber *subscriber = NULL;
+    ringbus_wait_set *set = NULL, *other = NULL;
+    ringbus_code code;
+    uint64_t token = 0;
+    size_t count = 0;
+    pthread_t thread;
+    waiter w;
+
+    OK(ringbus_subscriber_open(topic, NULL, &subscriber));
+    OK(ringbus_wait_set_open(bus, &set));
+    OK(ringbus_wait_set_open(bus, &other));
+    REFUSED(ringbus_wait_set_open(bus, NULL), RINGBUS_NULL_ARGUMENT);
+    OK(ringbus_wait_set_add(set, subscriber, 1));
+    REFUSED(ringbus_wait_set_add(set, subscriber, 2), RINGBUS_IN_USE);
+    REFUSED(ringbus_wait_set_add(other, subscriber, 2), RINGBUS_IN_USE);
+    REFUSED(ringbus_wait_set_add(set, NULL, 2), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_wait_set_remove(set, 2), RINGBUS_NOT_FOUND);
+    REFUSED(ringbus_wait_set_wait(set, 0, 0, &token, &count), RINGBUS_INVALID_ARGUMENT);
+    REFUSED(ringbus_wait_set_wait(set, 0, 1, NULL, &count), RINGBUS_NULL_ARGUMENT);
+    REFUSED(ringbus_wait_set_wait(set, 0, 1, &token, NULL), RINGBUS_NULL_ARGUMENT);
+    memset(&w, 0, sizeof w);
+    w.set = set;
+    CHECK(pthread_create(&thread, NULL, wait_in_set, &w) == 0);
+    while ((code = ringbus_wait_set_wait(set, 0, 1, &token, &count)) == RINGBUS_TIMEOUT) {
+        sched_yield();
+    }
+    CHECK(code == RINGBUS_BUSY);
+    REFUSED(ringbus_wait_set_remove(set, 1), RINGBUS_BUSY);
+    OK(ringbus_wait_set_interrupt(set));
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(w.code == RINGBUS_OK && w.count == 0);
+    OK(ringbus_subscriber_close(subscriber));
+    code = ringbus_wait_set_remove(set, 1);
+    CHECK(code == RINGBUS_OK || code == RINGBUS_NOT_FOUND);
+    REFUSED(ringbus_wait_set_remove(set, 1), RINGBUS_NOT_FOUND);
+    OK(ringbus_wait_set_close(set));
+    REFUSED(ringbus_wait_set_close(set), RINGBUS_CLOSED);
+    REFUSED(ringbus_wait_set_interrupt(set), RINGBUS_CLOSED);
+    OK(ringbus_wait_set_close(other));
+    OK(ringbus_topic_close(topic));
+}
+
+/* A signal handler may publish on a handle of its own, and on the interrupted one is refused. */
+static ringbus_publisher *interrupted;
+static volatile sig_atomic_t signals, refused_in_signal, done_in_signal;
+
+static void on_signal(int signal) {
+    ringbus_code code = ringbus_publish(interrupted, "signal", 6, 0, NULL);
+    (void)signal;
+    signals++;
+    refused_in_signal += code == RINGBUS_BUSY;
+    done_in_signal += code == RINGBUS_OK;
+}
+
+static void check_signals(ringbus_bus *bus) {
+    ringbus_topic *topic = open_topic(bus, "signals");
+    struct sigaction action;
+    struct itimerval once = {{0, 0}, {0, 200}};
+    uint64_t n, done = 0, published = 0;
+    sig_atomic_t before = -1;
+
+    OK(ringbus_publisher_open(topic, &interrupted));
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    for (n = 0; signals < (int)(repeats / 100); n++) {
+        if (signals != before) {
+            before = signals;
+            CHECK(setitimer(ITIMER_REAL, &once, NULL) == 0);
+        }
+        OK(ringbus_publish(interrupted, &n, sizeof n, 0, NULL));
+        done++;
+    }
+    CHECK(refused_in_signal + done_in_signal == signals);
+    OK(ringbus_publisher_published(interrupted, &published));
+    CHECK(published == done + (uint64_t)done_in_signal);
+    OK(ringbus_publisher_close(interrupted));
+    OK(ringbus_topic_close(topic));
+}
+
+static void check_fork(ringbus_bus *bus) {
+    ringbus_topic *topic = open_topic(bus, "fork");
+    ringbus_publisher *publisher = NULL;
+    ringbus_subscriber *subscriber = NULL;
+    ringbus_message message;
+    pid_t child;
+    int status = -1;
+
+    OK(ringbus_publisher_open(topic, &publisher));
+    OK(ringbus_subscriber_open(topic, NULL, &subscriber));
+    OK(ringbus_publish(publisher, "before", 6, 0, NULL));
+    OK(ringbus_subscriber_poll(subscriber, &message));
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        REFUSED(ringbus_publish(publisher, "x", 1, 0, NULL), RINGBUS_FORKED);
+        REFUSED(ringbus_subscriber_poll(subscriber, &message), RINGBUS_FORKED);
+        REFUSED(ringbus_publisher_open(topic, &publisher), RINGBUS_FORKED);
+        CHECK(ringbus_subscriber_close(subscriber) == RINGBUS_OK);
+        CHECK(ringbus_publisher_close(publisher) == RINGBUS_OK);
+        _exit(failures == 0 ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    OK(ringbus_publish(publisher, "after", 5, 0, NULL));
+    OK(ringbus_subscriber_poll(subscriber, &message));
+    CHECK(memcmp(message.payload, "after", 5) == 0);
+    OK(ringbus_publisher_close(publisher));
+    OK(ringbus_subscriber_close(subscriber));
+    OK(ringbus_topic_close(topic));
+}
+
+int main(int argc, char **argv) {
+    ringbus_bus *bus;
+    if (argc < 2) {
+        fprintf(stderr, "usage: %s DIRECTORY [REPEATS]\n", argv[0]);
+        return 2;
+    }
+    if (argc > 2) {
+        repeats = (unsigned)atoi(argv[2]);
+    }
+    bus = open_bus(argv[1]);
+    check_null(bus);
+    check_handles(argv[1], bus);
+    check_arguments(argv[1], bus);
+    check_earlier(bus);
+    check_threads(bus);
+    check_busy(bus);
+    check_wait_set(bus);
+    check_signals(bus);
+    check_fork(bus);
+    OK(ringbus_bus_close(bus));
+    CHECK(ringbus_open_handles() == 0);
+    return failures == 0 ? 0 : 1;
+}
