@@ -103,8 +103,11 @@ pub(in crate::segment) fn open(path: &Path, rights: Rights) -> io::Result<File> 
 
 /// What there is to say of an open segment.
 pub(in crate::segment) fn status(file: &File) -> io::Result<Status> {
-    let found = Descriptor::read(&file.path());
-    let is_named = found.is_ok_and(|descriptor| descriptor.id == file.id);
+    let is_named = match Descriptor::read(&file.path()) {
+        Ok(descriptor) => descriptor.id == file.id,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => false,
+        Err(e) => return Err(e), // as where too many files are open: nobody knows
+    };
     Ok(Status {
         is_regular: true,
         len: file.len(),
@@ -236,14 +239,14 @@ pub(in crate::segment) fn remove(path: &Path) -> io::Result<()> {
     // by which others can finish (`is_abandoned_draft`).
     let doomed = path.with_file_name(format!("{DOOMED}{:016x}", random_id()));
     fs::rename(path, &doomed)?;
-    if let Ok(descriptor_file) = fork::open(|| system::open(&doomed, false)) {
-        // Open until the object is removed: `shared_memory` takes a descriptor 0 for none.
-        if let Ok(descriptor) = Descriptor::read_from(&descriptor_file) {
-            let _ = Object::remove(descriptor.id, descriptor.len); // there may be none yet, or no more
-            Locks::new(parent(path), descriptor.id).remove();
-        }
-        fork::close(descriptor_file);
+    // Where it cannot be opened, as too many files are, the name stays for those who finish.
+    let descriptor_file = fork::open(|| system::open(&doomed, false))?;
+    // Open until the object is removed: `shared_memory` takes a descriptor 0 for none.
+    if let Ok(descriptor) = Descriptor::read_from(&descriptor_file) {
+        let _ = Object::remove(descriptor.id, descriptor.len); // there may be none yet, or no more
+        Locks::new(parent(path), descriptor.id).remove();
     }
+    fork::close(descriptor_file);
     fs::remove_file(&doomed)
 }
 

@@ -233,17 +233,23 @@ fn role_many_files() {
     };
     // SAFETY: `limit` is one `rlimit`; it concerns this process alone.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
-    let mut drafts = Vec::new();
-    let error = loop {
-        match Draft::new(&testing::directory(), 4096, &[], PRIVATE) {
-            Ok(draft) => drafts.push(draft),
-            Err(error) => break error,
-        }
-    };
-    drop(drafts);
-    assert!(
-        matches!(error, SegmentError::TooManyFiles { .. }),
-        "{error}"
-    );
+    // With each count of files already open: a draft opens several, and any of them may be one too many.
+    for count in 0..8 {
+        let open: Vec<_> = (0..count)
+            .map(|_| fs::File::open("/dev/null").unwrap())
+            .collect();
+        let mut drafts = Vec::new();
+        let error = loop {
+            match Draft::new(&testing::directory(), 4096, &[], PRIVATE) {
+                Ok(draft) => drafts.push(draft),
+                Err(error) => break error,
+            }
+        };
+        drop((drafts, open));
+        assert!(
+            matches!(error, SegmentError::TooManyFiles { .. }),
+            "{count}: {error}"
+        );
+    }
     say("too many files");
 }
