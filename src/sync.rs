@@ -35,7 +35,6 @@ pub(crate) use std::{hint::spin_loop, sync::atomic::compiler_fence};
 
 /// Asks for the line of `address` to be read soon, as somebody who polls it does; any address will do.
 #[inline(always)]
-#[cfg(not(ringbus_loom))]
 pub(crate) fn prefetch_read(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: a hint, which accesses nothing.
@@ -52,7 +51,6 @@ pub(crate) fn prefetch_read(address: *const u8) {
 
 /// Asks for the line of `address` to be this processor's to write soon; any address will do.
 #[inline(always)]
-#[cfg(not(ringbus_loom))]
 pub(crate) fn prefetch_write(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: a hint, which accesses nothing; processors without it take it for no operation.

@@ -342,19 +342,22 @@ impl<T: Payload + ?Sized> Publisher<T> {
         if self.core.is_forked() {
             return Err(PublishError::Forked);
         }
-        let mut count = 0;
-        let _bell = RingAtTheEnd(&self.core);
-        let ring = *self.core.ring();
+        let slots = *self.core.slots();
+        let mut batch = BatchOut::of(&self.core);
         for (meta, payload) in messages {
-            let published = self.core.publish_quietly(&ring, meta, payload.bytes());
-            if published.is_none() {
-                // Whoever holds up this publisher may be asleep itself.
-                self.core.ring_the_bell();
-                self.publish_with(meta, payload, patience)?;
+            let payload = payload.bytes();
+            match self.core.publish_plainly(&slots, meta, payload) {
+                Some(_) => batch.add(payload.len()),
+                None => {
+                    batch.count();
+                    // A copy: what a call is given is in memory, and only this call's is to be.
+                    let meta = Meta { ..meta };
+                    self.core.publish_otherwise(meta, payload, patience)?;
+                    batch.counted += 1;
+                }
             }
-            count += 1;
         }
-        Ok(count)
+        Ok(batch.len())
     }
 
     /// This publisher's number among those of its topic, which its messages carry; 0 on an
@@ -428,7 +431,11 @@ impl Publisher<[u8]> {
     #[doc(hidden)]
     #[inline(always)]
     pub fn publish_at_once(&self, meta: Meta<'_>, payload: &[u8]) -> Option<(u64, bool)> {
-        self.core.publish_plainly(meta, payload)
+        let seq = self
+            .core
+            .publish_plainly(self.core.slots(), meta, payload)?;
+        self.core.count(1, payload.len() as u64);
+        Some((seq, self.core.is_awaited()))
     }
 
     /// Wakes those who sleep until something is published.
@@ -438,12 +445,52 @@ impl Publisher<[u8]> {
     }
 }
 
-/// Wakes subscribers on drop, whether a batch comes to its end or its iterator panics.
-struct RingAtTheEnd<'p>(&'p PublisherCore);
+/// A batch that is being published: counts it and wakes subscribers on drop, whether it comes to its end or
+/// its iterator panics.
+struct BatchOut<'p> {
+    core: &'p PublisherCore,
+    /// Messages that are counted.
+    counted: u64,
+    /// Those that are still to be, and their bytes.
+    uncounted: u64,
+    bytes: u64,
+}
 
-impl Drop for RingAtTheEnd<'_> {
+impl<'p> BatchOut<'p> {
+    fn of(core: &'p PublisherCore) -> Self {
+        Self {
+            core,
+            counted: 0,
+            uncounted: 0,
+            bytes: 0,
+        }
+    }
+
+    /// A message more, of so many bytes.
+    #[inline(always)]
+    fn add(&mut self, bytes: usize) {
+        self.uncounted += 1;
+        self.bytes += bytes as u64;
+    }
+
+    /// Messages so far.
+    fn len(&self) -> usize {
+        (self.counted + self.uncounted) as usize
+    }
+
+    /// Counts what was added, as is due at the latest where the publisher looks at the cursors.
+    #[inline]
+    fn count(&mut self) {
+        self.core.count(self.uncounted, self.bytes);
+        self.counted += self.uncounted;
+        (self.uncounted, self.bytes) = (0, 0);
+    }
+}
+
+impl Drop for BatchOut<'_> {
     fn drop(&mut self) {
-        self.0.ring_the_bell();
+        self.count();
+        self.core.ring_the_bell();
     }
 }
 

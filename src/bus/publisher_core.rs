@@ -22,6 +22,7 @@ use crate::{
         layout::{HeaderForm, PublisherMode, PublisherRecord, Shape},
         news::tell_subscribers,
         place::Place,
+        plain::PlainSlots,
         publish::{ExclusivePublisher, ReadyStamp, Reserve, Shut},
         publish_shared::{ChunkLoan, CommitRefusal, LoanRefusal, SharedPublisher},
         view::{CellsView, RingView},
@@ -38,6 +39,7 @@ pub(super) struct PublisherCore {
     /// The shortest payload there may be, and how much longer one may be.
     len_min: usize,
     len_span: usize,
+    slots: PlainSlots<'static>,
     /// What a payload may be long that is published plainly: none on topics where that cannot be.
     plain_lengths: Range<usize>,
     /// Elements of a slice type are this long; 1 if untyped.
@@ -65,11 +67,6 @@ pub(super) struct PublisherCore {
 // SAFETY: everything it refers to is owned by it or synchronised; it is not `Sync`, so one thread
 // at a time uses `engine`.
 unsafe impl Send for PublisherCore {}
-
-/// How far ahead a publisher of many messages asks to own the slots that it will write, so that no store
-/// waits for a line to come from a reader: measured, one publisher and one subscriber, 64 B: none 64
-/// million messages a second, 8 ahead 72, 16 ahead 73, 32 ahead 72.
-const SLOTS_AHEAD: u64 = 16;
 
 enum Engine {
     Exclusive(ExclusivePublisher<'static>),
@@ -147,6 +144,7 @@ impl PublisherCore {
         Ok(Self {
             engine: UnsafeCell::new(engine),
             shape,
+            slots: PlainSlots::of(&ring),
             plain_lengths: match is_plain {
                 true => len_min..payload_max.min(COPIED_IN_PIECES_MAX) + 1,
                 false => 0..0,
@@ -197,20 +195,26 @@ impl PublisherCore {
         payload: &[u8],
         patience: Patience,
     ) -> Result<u64, PublishError> {
-        self.check_len(payload.len())?;
-        self.check_meta(meta)?;
-        let seq = match self.publish_at_once(&self.ring, meta, payload) {
-            Some(seq) => seq,
-            None => self.publish_patiently(meta, payload, patience)?,
+        let seq = match self.publish_plainly(&self.slots, meta, payload) {
+            Some(seq) => {
+                self.count(1, payload.len() as u64);
+                seq
+            }
+            None => self.publish_any(meta, payload, patience)?,
         };
         self.ring_the_bell();
         Ok(seq)
     }
 
-    /// Publishes a payload if nothing is in the way, and no call is needed: in place, a short one, without
-    /// a time. Wakes nobody: the second says whether [`ring_the_bell`](Self::ring_the_bell) is due.
+    /// Publishes a payload if it is plain and nothing is in the way, without a call. It is still to be
+    /// [counted](Self::count), and the bell to be [rung](Self::ring_the_bell).
     #[inline(always)]
-    pub(super) fn publish_plainly(&self, meta: Meta<'_>, payload: &[u8]) -> Option<(u64, bool)> {
+    pub(super) fn publish_plainly(
+        &self,
+        slots: &PlainSlots<'static>,
+        meta: Meta<'_>,
+        payload: &[u8],
+    ) -> Option<u64> {
         let len = payload.len();
         if self.is_forked() || self.on_loan.get() > 0 || !self.plain_lengths.contains(&len) {
             return None;
@@ -218,12 +222,10 @@ impl PublisherCore {
         let Engine::Exclusive(publisher) = self.engine() else {
             return None;
         };
-        if meta.attributes.is_some() {
+        if meta.attributes.is_some() || self.check_marks(meta.into()).is_err() {
             return None;
         }
-        self.check_marks(meta.into()).ok()?;
-        let place = publisher.home()?;
-        let stamp = ReadyStamp::new(publisher.ring(), place);
+        let seq = publisher.home()?.sequence();
         let header = BlockHeader {
             len_bytes: len as u32,
             flags: meta.flags,
@@ -231,62 +233,80 @@ impl PublisherCore {
             tag: meta.tag,
             ..BlockHeader::default()
         };
-        // SAFETY: as in `write`.
-        unsafe { publisher.ring().write_plainly(place, header, payload) };
+        // SAFETY:
+        // - `plain_lengths` has only lengths that the topic's slots and `write` take.
+        // - a `&[u8]` of the caller never overlaps a block that is not published.
+        let stamp = unsafe { slots.write(seq, header, payload) };
         publisher.stamp(stamp);
-        self.count(len);
-        Some((place.sequence().0, self.arrivals.is_awaited()))
+        Some(seq.0)
     }
 
-    /// Publishes one of many payloads if it can be done now, and wakes nobody; `None` if not. `ring` is
-    /// a copy of this publisher's that is nowhere in memory, and so not read again after each message.
-    #[inline(always)]
-    pub(super) fn publish_quietly(
+    /// [`publish_any`](Self::publish_any) by a call, for a loop that mostly has no use for it.
+    #[inline(never)]
+    pub(super) fn publish_otherwise(
         &self,
-        ring: &RingView<'static>,
         meta: Meta<'_>,
         payload: &[u8],
-    ) -> Option<u64> {
-        self.check_len(payload.len()).ok()?;
-        self.check_meta(meta).ok()?;
-        if let Engine::Exclusive(publisher) = self.engine() {
-            ring.prefetch_slot_to_write(publisher.next().plus(SLOTS_AHEAD));
-        }
-        self.publish_at_once(ring, meta, payload)
+        patience: Patience,
+    ) -> Result<u64, PublishError> {
+        self.publish_any(meta, payload, patience)
     }
 
-    /// Where it publishes.
-    pub(super) fn ring(&self) -> &RingView<'static> {
-        &self.ring
+    /// Publishes any payload, and counts it; does not ring the bell, unless it has to wait.
+    #[inline(always)]
+    fn publish_any(
+        &self,
+        meta: Meta<'_>,
+        payload: &[u8],
+        patience: Patience,
+    ) -> Result<u64, PublishError> {
+        self.check_len(payload.len())?;
+        self.check_meta(meta)?;
+        match self.publish_at_once(meta, payload) {
+            Some(seq) => Ok(seq),
+            None => {
+                // Whoever holds up this publisher may be asleep itself.
+                self.ring_the_bell();
+                self.publish_patiently(meta, payload, patience)
+            }
+        }
+    }
+
+    /// What plain messages are published by; in a batch, by a copy that is nowhere in memory, and so not
+    /// read again after each message.
+    #[inline(always)]
+    pub(super) fn slots(&self) -> &PlainSlots<'static> {
+        &self.slots
+    }
+
+    /// True while subscribers sleep until something is published.
+    #[inline(always)]
+    pub(super) fn is_awaited(&self) -> bool {
+        self.arrivals.is_awaited()
     }
 
     /// The path that nothing holds up, kept apart so that it carries no reason for a refusal.
     #[inline(always)]
-    fn publish_at_once(
-        &self,
-        ring: &RingView<'static>,
-        meta: Meta<'_>,
-        payload: &[u8],
-    ) -> Option<u64> {
+    fn publish_at_once(&self, meta: Meta<'_>, payload: &[u8]) -> Option<u64> {
         let seq = match self.engine() {
             Engine::Exclusive(publisher) => {
                 if self.on_loan.get() > 0 {
                     return None;
                 }
                 let place = publisher.home()?;
-                let stamp = ReadyStamp::new(ring, place);
-                self.write(ring, place, meta, payload);
+                let stamp = ReadyStamp::new(&self.ring, place);
+                self.write(place, meta, payload);
                 publisher.stamp(stamp);
                 place.sequence()
             }
             Engine::Shared(publisher) => {
                 let loan = publisher.lend(self).ok()?;
-                self.write(ring, loan.place(), meta, payload);
+                self.write(loan.place(), meta, payload);
                 let committed = publisher.commit(loan);
                 committed.inspect_err(|_| publisher.abort(loan)).ok()?
             }
         };
-        self.count(payload.len());
+        self.count(1, payload.len() as u64);
         Some(seq.0)
     }
 
@@ -298,14 +318,14 @@ impl PublisherCore {
         patience: Patience,
     ) -> Result<u64, PublishError> {
         let lent = self.lend_patiently(patience)?;
-        self.write(&self.ring, lent.place(), meta, payload);
+        self.write(lent.place(), meta, payload);
         let committed = self.commit_patiently(lent, meta.into(), payload.len(), patience);
         committed.inspect_err(|_| self.abort(lent))
     }
 
     /// Copies a payload, whose length was checked, into a block that was lent.
     #[inline(always)]
-    fn write(&self, ring: &RingView<'static>, place: Place, meta: Meta<'_>, payload: &[u8]) {
+    fn write(&self, place: Place, meta: Meta<'_>, payload: &[u8]) {
         if let Some(attributes) = meta.attributes {
             self.write_attributes(place, attributes);
         }
@@ -313,7 +333,10 @@ impl PublisherCore {
         // - the block has room for `payload_max_bytes`, which `check_len` compared with, and it is
         //   this publisher's until the commit.
         // - a `&[u8]` of the caller never overlaps a block that is not published.
-        unsafe { ring.write(place, self.header(meta.into(), payload.len()), payload) };
+        unsafe {
+            self.ring
+                .write(place, self.header(meta.into(), payload.len()), payload)
+        };
     }
 
     /// Copies attributes, whose length was checked, into a block that was lent.
@@ -358,12 +381,13 @@ impl PublisherCore {
         }
     }
 
+    /// Counts what was published.
     #[inline(always)]
-    fn count(&self, bytes: usize) {
+    pub(super) fn count(&self, messages: u64, bytes: u64) {
         // Relaxed: counts, written by this publisher only.
         let record = self.record;
-        let published = self.published.get().wrapping_add(1);
-        let bytes = self.bytes.get().wrapping_add(bytes as u64);
+        let published = self.published.get().wrapping_add(messages);
+        let bytes = self.bytes.get().wrapping_add(bytes);
         self.published.set(published);
         self.bytes.set(bytes);
         record.published.store(published, Ordering::Relaxed);
@@ -546,7 +570,7 @@ impl PublisherCore {
             }
             _ => unreachable!("a loan of the other publisher mode"),
         };
-        self.count(bytes);
+        self.count(1, bytes as u64);
         Ok(seq.0)
     }
 

@@ -25,6 +25,15 @@ pub(crate) struct BlockHeader {
 }
 
 #[cfg(not(ringbus_loom))]
+impl BlockHeader {
+    /// Length, flags and publisher as they lie in memory.
+    #[inline(always)]
+    fn meta(self) -> u64 {
+        u64::from(self.len_bytes) | u64::from(self.flags) << 32 | u64::from(self.publisher) << 48
+    }
+}
+
+#[cfg(not(ringbus_loom))]
 const META_OFFSET: u64 = 8;
 /// Of those that have one.
 #[cfg(not(ringbus_loom))]
@@ -63,46 +72,13 @@ impl RingView<'_> {
     /// else reads or writes until it is published.
     #[inline(always)]
     pub(crate) unsafe fn write(&self, place: Place, header: BlockHeader, payload: &[u8]) {
-        let form = self.geometry().header_form;
-        // SAFETY: as this function requires.
-        unsafe { self.write_by(copy_backwards, place, form, header, payload) };
-    }
-
-    /// The same for a payload of at most [`COPIED_IN_PIECES_MAX`] bytes and a topic whose blocks have no
-    /// other fields than [`HeaderForm::Tagged`] has: without a call.
-    ///
-    /// # Safety
-    ///
-    /// As for [`write`](Self::write).
-    #[inline(always)]
-    pub(crate) unsafe fn write_plainly(&self, place: Place, header: BlockHeader, payload: &[u8]) {
-        let form = match self.geometry().header_form {
-            HeaderForm::Lean => HeaderForm::Lean,
-            HeaderForm::Tagged | HeaderForm::Other => HeaderForm::Tagged,
-        };
-        // SAFETY: as this function requires.
-        unsafe { self.write_by(copy_in_pieces, place, form, header, payload) };
-    }
-
-    /// # Safety
-    ///
-    /// As for [`write`](Self::write); `copy` asks for no more than `copy_nonoverlapping` does.
-    #[inline(always)]
-    unsafe fn write_by(
-        &self,
-        copy: unsafe fn(*const u8, *mut u8, usize),
-        place: Place,
-        form: HeaderForm,
-        header: BlockHeader,
-        payload: &[u8],
-    ) {
         // All that is read is read before the first store, which might be to what is read, for all
         // that the compiler knows.
-        let block = self.block(place);
+        let (block, form) = (self.block(place), self.geometry().header_form);
         // SAFETY: the payload lies within its block, which lies within the segment (R1).
         let target = unsafe { block.add(self.geometry().payload_offset as usize) };
         // SAFETY: the caller's promise.
-        unsafe { copy(payload.as_ptr(), target.as_ptr(), payload.len()) };
+        unsafe { copy_backwards(payload.as_ptr(), target.as_ptr(), payload.len()) };
         self.write_header_in(block, form, header);
     }
 
@@ -114,25 +90,16 @@ impl RingView<'_> {
 
     #[inline(always)]
     fn write_header_in(&self, block: NonNull<u8>, form: HeaderForm, header: BlockHeader) {
-        let meta = u64::from(header.len_bytes)
-            | u64::from(header.flags) << 32
-            | u64::from(header.publisher) << 48;
         match form {
             HeaderForm::Lean => {}
-            HeaderForm::Tagged => {
-                // Relaxed: edge COMMIT publishes it.
-                let tag = self.word_in(block, TAG_OFFSET);
-                tag.store(header.tag, Ordering::Relaxed);
-                // Relaxed: as above.
-                let word = self.word_in(block, META_OFFSET);
-                word.store(meta, Ordering::Relaxed);
-            }
-            HeaderForm::Other => self.write_fields(block, meta, header),
+            // SAFETY: such a header lies within the block, which lies within the segment (R1).
+            HeaderForm::Tagged => unsafe { write_tagged_header(block, header) },
+            HeaderForm::Other => self.write_fields(block, header),
         }
     }
 
     #[inline]
-    fn write_fields(&self, block: NonNull<u8>, meta: u64, header: BlockHeader) {
+    fn write_fields(&self, block: NonNull<u8>, header: BlockHeader) {
         // Read before the first store, as in `write`.
         let Geometry {
             shape,
@@ -147,7 +114,7 @@ impl RingView<'_> {
             // Relaxed: edge COMMIT publishes it.
             self.word_in(block, offset).store(value, Ordering::Relaxed);
         };
-        write(META_OFFSET, meta);
+        write(META_OFFSET, header.meta());
         if keeps_tags {
             write(tag_offset, header.tag);
         }
@@ -256,13 +223,40 @@ impl RingView<'_> {
     /// A word of the header of a block of this ring's.
     #[inline(always)]
     fn word_in(&self, block: NonNull<u8>, offset: u64) -> &AtomicU64 {
-        // SAFETY: the header's words lie within the block, which lies within the segment (R1).
-        let word = unsafe { block.add(offset as usize) };
-        // SAFETY:
-        // - mapped for `'m`: R1. Aligned: blocks and `offset` are multiples of 8.
-        // - peer writes are no race on an atomic, and any value is valid.
-        unsafe { word.cast().as_ref() }
+        // SAFETY: the header's words lie within the block, which is mapped for as long as `self`: R1.
+        unsafe { header_word(block, offset) }
     }
+}
+
+/// Writes the header of a block of [`HeaderForm::Tagged`].
+///
+/// # Safety
+///
+/// `block` has such a header, is mapped, and is a multiple of 8.
+#[cfg(not(ringbus_loom))]
+#[inline(always)]
+pub(super) unsafe fn write_tagged_header(block: NonNull<u8>, header: BlockHeader) {
+    // SAFETY: the caller's promise.
+    let tag = unsafe { header_word(block, TAG_OFFSET) };
+    // SAFETY: as above.
+    let meta = unsafe { header_word(block, META_OFFSET) };
+    // Relaxed: edge COMMIT publishes them.
+    tag.store(header.tag, Ordering::Relaxed);
+    meta.store(header.meta(), Ordering::Relaxed);
+}
+
+/// # Safety
+///
+/// `block`, a multiple of 8, has a header with a word at `offset`, and is mapped for `'m`.
+#[cfg(not(ringbus_loom))]
+#[inline(always)]
+unsafe fn header_word<'m>(block: NonNull<u8>, offset: u64) -> &'m AtomicU64 {
+    // SAFETY: the word lies within the block.
+    let word = unsafe { block.add(offset as usize) };
+    // SAFETY:
+    // - mapped for `'m`, and aligned as `block` is.
+    // - peer writes are no race on an atomic, and any value is valid.
+    unsafe { word.cast().as_ref() }
 }
 
 /// Copies the bytes from the last to the first, in pieces of 32, which costs less than a call of `memcpy`;
@@ -295,7 +289,7 @@ const PIECE: usize = 32;
 /// As for `copy_nonoverlapping`.
 #[cfg(not(ringbus_loom))]
 #[inline(always)]
-unsafe fn copy_in_pieces(from: *const u8, to: *mut u8, len: usize) {
+pub(super) unsafe fn copy_in_pieces(from: *const u8, to: *mut u8, len: usize) {
     let mut left = len;
     while left > 2 * PIECE {
         left -= PIECE;

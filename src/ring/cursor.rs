@@ -1,6 +1,7 @@
 //! Subscribers: joining, taking messages in place, moving on.
 
 use super::{
+    ahead::Ahead,
     chunk_guess::ChunkGuess,
     cursor_word::{CursorState, CursorWord},
     layout::{Cell, PublisherMode},
@@ -17,6 +18,11 @@ const NEWEST_ROUNDS_MAX: u32 = 1 << 16;
 
 /// How often a subscriber may find that it was passed and yet missed nothing, in one take.
 const PASSED_ROUNDS_MAX: u32 = 1 << 10;
+
+/// How far ahead a subscriber that has messages before it asks for those to read: measured, one publisher
+/// and one subscriber, batches of messages of 64 B, in millions a second: none 148, 16 ahead 170, 32 ahead
+/// 172, 48 ahead 180.
+const SLOTS_AHEAD: u64 = 40;
 
 /// How a registered subscriber and the publishers treat each other.
 ///
@@ -100,6 +106,7 @@ pub(crate) struct Cursor<'m> {
     /// Messages it had asked for that were gone before it started.
     missed_before_start: u64,
     pace: Pace,
+    ahead: Ahead,
     guess: ChunkGuess,
 }
 
@@ -153,6 +160,7 @@ impl<'m> Cursor<'m> {
             chunks_from: start,
             missed_before_start: 0,
             pace: Pace::new(start),
+            ahead: Ahead::new(ring.geometry(), SLOTS_AHEAD),
             guess: ChunkGuess::new(),
         };
         cursor.missed_before_start = cursor.attach(start);
@@ -254,6 +262,9 @@ impl<'m> Cursor<'m> {
         // Acquire: edge COMMIT, as in `count_ready`.
         let stamp = load_acquire(self.ring.stamp(seq));
         if stamp == stamps.stamp(seq, 0) {
+            if self.pace.is_behind(seq) {
+                self.ahead.ask_to_read(self.ring.stamp(seq));
+            }
             (self.lent, self.lent_home) = (1, 1);
             return Next::Home(Place::home(seq));
         }
@@ -557,7 +568,15 @@ impl<'m> Cursor<'m> {
         let stamps = self.ring.stamps_of_lap(self.next).take(max as usize);
         // Acquire: edge COMMIT, as above.
         let ready = stamps.take_while(|stamp| load_acquire(stamp) == at_home);
-        ready.count() as u32
+        if !self.pace.is_behind(self.next) {
+            return ready.count() as u32;
+        }
+        let mut count = 0;
+        for stamp in ready {
+            self.ahead.ask_to_read(stamp);
+            count += 1;
+        }
+        count
     }
 
     /// The same for a subscriber that publishers may have passed, which the swap will tell, and

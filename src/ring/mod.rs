@@ -89,6 +89,7 @@
 //!   but for one that a swap or exchange under way moves; each spare chunk of an exclusive one is in the ring, held,
 //!   or free.
 
+mod ahead;
 pub(crate) mod block;
 mod chunk_guess;
 mod chunk_list;
@@ -103,6 +104,8 @@ pub(crate) mod observe;
 pub(crate) mod owner;
 pub(crate) mod pace;
 pub(crate) mod place;
+#[cfg(not(ringbus_loom))]
+pub(crate) mod plain;
 pub(crate) mod publish;
 pub(crate) mod publish_shared;
 pub(crate) mod sequence;

@@ -27,6 +27,8 @@ pub(crate) const SPINS_PER_LOOK: u32 = 8;
 pub(crate) struct Pace {
     /// Where the subscriber stood when it last found no message.
     at: Sequence,
+    /// Where it is behind, unless it finds none before.
+    behind_from: Sequence,
     /// How often it has looked in vain for the message there.
     looks: u32,
     /// How many messages came in a row that were looked for in vain a few times at most.
@@ -45,6 +47,7 @@ impl Pace {
     pub(crate) fn new(next: Sequence) -> Self {
         Self {
             at: next,
+            behind_from: next.plus(DENSE_MIN),
             looks: 0,
             dense: 0,
         }
@@ -70,8 +73,16 @@ impl Pace {
         }
         self.dense = self.dense_until(next);
         self.at = next;
+        self.behind_from = next.plus(DENSE_MIN);
         self.looks = 1;
         self.dense >= DENSE_MIN
+    }
+
+    /// Whether the last messages before `next` were there when they were looked for, so that those after it
+    /// are, in all likelihood, as well.
+    #[inline(always)]
+    pub(crate) fn is_behind(&self, next: Sequence) -> bool {
+        next >= self.behind_from
     }
 
     /// What [`found_none`](Self::found_none) would say.
@@ -133,6 +144,15 @@ mod tests {
         pace.publisher_is_slow();
         assert_eq!(let_ahead(&mut pace, DENSE_MIN - 1, 1), 0);
         assert_eq!(let_ahead(&mut pace, 1, 1), 1);
+    }
+
+    #[test]
+    fn who_finds_each_message_at_once_is_behind() {
+        let mut pace = Pace::new(Sequence(7));
+        assert!(!pace.is_behind(Sequence(7 + DENSE_MIN - 1)));
+        assert!(pace.is_behind(Sequence(7 + DENSE_MIN)));
+        pace.found_none(Sequence(7 + DENSE_MIN));
+        assert!(!pace.is_behind(Sequence(8 + DENSE_MIN)));
     }
 
     #[test]

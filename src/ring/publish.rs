@@ -58,11 +58,14 @@ impl<'m> ReadyStamp<'m> {
     #[inline(always)]
     pub(crate) fn new(ring: &RingView<'m>, place: Place) -> Self {
         let seq = place.sequence();
-        Self {
-            word: ring.stamp(seq),
-            stamp: ring.geometry().stamps.stamp(seq, place.chunk()),
-            seq,
-        }
+        let stamp = ring.geometry().stamps.stamp(seq, place.chunk());
+        Self::of(ring.stamp(seq), stamp, seq)
+    }
+
+    /// The stamp of message `seq`, which goes into `word`.
+    #[inline(always)]
+    pub(crate) fn of(word: &'m AtomicU64, stamp: u64, seq: Sequence) -> Self {
+        Self { word, stamp, seq }
     }
 }
 
@@ -90,12 +93,6 @@ impl<'m> ExclusivePublisher<'m> {
     #[inline(always)]
     pub(crate) fn home(&self) -> Option<Place> {
         (self.next < self.limit).then_some(Place::home(self.next))
-    }
-
-    /// Where it writes.
-    #[inline(always)]
-    pub(crate) fn ring(&self) -> &RingView<'m> {
-        &self.ring
     }
 
     /// Where the message `ahead` places after the next one may be written; `ahead` is less than

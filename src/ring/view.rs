@@ -17,8 +17,6 @@ use crate::{
 
 /// Bytes that move between processors at once.
 const LINE: usize = 64;
-/// Longer slots need no hint.
-const FORESEEN: usize = 256;
 
 /// The ring segment of a topic, borrowed for `'m`.
 ///
@@ -206,20 +204,6 @@ impl<'m> RingView<'m> {
     #[inline(always)]
     pub(crate) fn prefetch_stamp_to_write(&self, seq: Sequence) {
         prefetch_write(self.slot(seq).as_ptr());
-    }
-
-    /// Asks for the slot of `seq`, which this publisher is going to write. The processor itself foresees
-    /// those of slots that are several lines long.
-    #[inline(always)]
-    pub(crate) fn prefetch_slot_to_write(&self, seq: Sequence) {
-        let stride = self.geometry.slot_stride as usize;
-        if stride <= FORESEEN {
-            let slot = self.slot(seq).as_ptr();
-            prefetch_write(slot);
-            if stride > LINE {
-                prefetch_write(slot.wrapping_add(LINE));
-            }
-        }
     }
 
     /// Asks for the first lines of chunk `place`, which this publisher is going to write.

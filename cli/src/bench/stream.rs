@@ -162,14 +162,14 @@ fn publish<P: Sends>(publisher: &mut P, stream: &Stream) -> Result<(), P::Error>
             mark(payload, number);
             number += 1;
         }
-        let mut payloads = payloads.chunks_exact(size).take(some);
+        let payloads = &payloads[..size * some];
         match batch {
-            1 => payloads.try_for_each(|payload| publisher.publish(payload))?,
-            batch => {
-                while payloads.len() > 0 {
-                    publisher.publish_batch(payloads.by_ref().take(batch as usize))?;
-                }
-            }
+            1 => payloads
+                .chunks_exact(size)
+                .try_for_each(|payload| publisher.publish(payload))?,
+            batch => payloads
+                .chunks(size * batch as usize)
+                .try_for_each(|some| publisher.publish_batch(some.chunks_exact(size)))?,
         }
     }
     Ok(())
