@@ -132,6 +132,11 @@ impl PublisherCore {
         let description = topic.description();
         let record = ring.record(index);
         record.bell.store(0, Ordering::Relaxed); // the last holder's
+        // One who is killed in a batch has not counted all of it; the sequences of an exclusive topic tell.
+        let published = match &engine {
+            Engine::Exclusive(publisher) => publisher.next().since(ring.geometry().first()),
+            Engine::Shared(_) => record.published.load(Ordering::Relaxed),
+        };
         note_change(&ring);
         let side = fence_side(description);
         let spare_bytes = ring.geometry().block_stride;
@@ -155,7 +160,7 @@ impl PublisherCore {
             clock: Clock::new(shape.time, description.tsc_hz),
             index,
             record,
-            published: Cell::new(record.published.load(Ordering::Relaxed)),
+            published: Cell::new(published),
             bytes: Cell::new(record.bytes.load(Ordering::Relaxed)),
             on_loan: Cell::new(0),
             arrivals: Event::new(cells.arrivals(), side),

@@ -7,7 +7,33 @@ use ringbus::{JoinError, Start};
 use super::actor::{Actor, Roles, Stage, say};
 use crate::support::{TestBus, checked};
 
-pub const ROLES: Roles = &[("takeover/publisher", publisher)];
+pub const ROLES: Roles = &[("takeover/publisher", publisher), ("takeover/batch", batch)];
+
+/// Is killed after 100 messages of a batch.
+fn batch(stage: &Stage) {
+    let publisher = stage.topic().publisher().unwrap();
+    let killed_after_100 = (0..200).map(|number| {
+        if number == 100 {
+            // SAFETY: it touches no memory.
+            unsafe { libc::raise(libc::SIGKILL) };
+        }
+        &b"message"[..]
+    });
+    let _ = publisher.publish_batch(killed_after_100);
+}
+
+#[test]
+fn what_was_published_of_a_batch_is_counted_though_its_publisher_was_killed() {
+    let bus = TestBus::new();
+    let topic = bus.topic("t").create().unwrap();
+    let mut actor = Actor::start("takeover/batch", bus.root().path(), &[]);
+    assert!(!actor.ends_well());
+    let publisher = topic.publisher().unwrap();
+    assert_eq!(publisher.published(), 100);
+    publisher.publish(b"one more").unwrap();
+    let info = topic.info();
+    assert_eq!((info.published, info.publishers[0].published), (101, 101));
+}
 
 /// Publishes 10 checked messages, writes half of another one, and leaves or is killed.
 fn publisher(stage: &Stage) {
