@@ -366,12 +366,37 @@ impl<T: Payload + ?Sized> Subscriber<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`poll`](Self::poll), but never [`PollError::Lagged`].
+    /// Those of [`poll`](Self::poll), but never [`PollError::Lagged`]. After [`PollError::Evicted`] it
+    /// stands at the oldest message retained, as after a poll.
     pub fn latest(&mut self) -> Result<Option<Message<'_, T>>, PollError> {
-        let Some(run) = self.core.take_newest()? else {
+        let unread = self.core.cursor();
+        let newest = match self.core.take_newest() {
+            Err(PollError::Evicted { .. }) => return Err(self.evicted_at(unread)),
+            newest => newest?,
+        };
+        let Some(run) = newest else {
             return Ok(None);
         };
         Message::new(&mut self.core, run.first).map(Some)
+    }
+
+    /// Goes back to where it was evicted, from the newest message, to which it skipped before it found
+    /// out: nobody else can say how many of those in between are gone.
+    #[cold]
+    fn evicted_at(&mut self, unread: u64) -> PollError {
+        if let Err(error) = self.core.seek(Start::Sequence(unread)) {
+            return error;
+        }
+        let missed = self.core.cursor() - unread;
+        // What is to be told next is this loss, which counts it, or damage that was found before.
+        let told = match missed {
+            0 => None,
+            _ => self.core.take(1).err(),
+        };
+        match told {
+            None | Some(PollError::Lagged { .. }) => PollError::Evicted { missed },
+            Some(damage) => damage,
+        }
     }
 
     /// Waits until there is something to poll; `false` after `timeout`. Spins first, then sleeps:

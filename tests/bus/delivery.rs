@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ringbus::{Delivery, Observer, PollError, PublishError, PublisherMode, Start, Subscriber};
+use ringbus::{
+    Delivery, Filter, Observer, PollError, PublishError, PublisherMode, Start, Subscriber,
+};
 
 use crate::support::{MODES, TestBus, checked};
 
@@ -429,6 +431,39 @@ fn latest_lets_a_reliable_subscriber_skip() {
             );
         }
         assert_eq!(reliable.lagged(), 0);
+    }
+}
+
+#[test]
+fn latest_tells_an_eviction_exactly_and_where_it_goes_on() {
+    for mode in MODES {
+        for filter in [Filter::new(), Filter::new().publisher(0)] {
+            let bus = TestBus::new();
+            let topic = bus.topic_of(mode).capacity(4).create().unwrap();
+            let publisher = topic.publisher().unwrap();
+            let stuck = topic.subscriber().reliable();
+            let stuck = stuck.stall_timeout(Duration::from_millis(5)).filter(filter);
+            let mut stuck = stuck.join().unwrap();
+            publisher.publish(b"0").unwrap();
+            assert_eq!(stuck.latest().unwrap().expect("new").payload(), b"0");
+            for number in 1..20_u8 {
+                publisher.publish(&[number]).unwrap();
+            }
+            assert_eq!(topic.info().evicted, 1);
+
+            let missed = match stuck.latest() {
+                Err(PollError::Evicted { missed }) => missed,
+                other => panic!("{other:?}"),
+            };
+            assert!((15..19).contains(&missed), "{missed} of 19, which keeps 4");
+            assert_eq!((stuck.lagged(), stuck.cursor()), (missed, 1 + missed));
+            let mut next = 1 + missed;
+            while let Some(message) = stuck.poll().unwrap() {
+                assert_eq!(message.sequence(), next);
+                next += 1;
+            }
+            assert_eq!((next, stuck.lagged()), (20, missed));
+        }
     }
 }
 
