@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     Bus, Payload, Start, Timestamp, TopicEvent, Watch,
-    error::{PollError, TopicError},
+    error::{JoinError, PollError, TopicError},
     filter::Filter,
     lease,
     multi_builder::Order,
@@ -331,6 +331,8 @@ impl<T: Payload + ?Sized> Members<T> {
                 });
                 self.take_in(member);
             }
+            // Removed since it was opened. Its cursors go last: if only they are gone, it is damaged.
+            Err(JoinError::Removed { .. }) if topic.ring.segment().is_unlinked() => return false,
             Err(source) => {
                 let topic = name;
                 self.untold.push_back(MultiError::Join { topic, source });

@@ -1,6 +1,10 @@
 //! One subscription to many topics.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
 
 use ringbus::{
     Filter, JoinError, Meta, MultiError, MultiSubscriber, Order, Patience, PollError, PublishError,
@@ -54,6 +58,34 @@ fn a_topic_created_later_is_read_from_its_first_message() {
             .unwrap();
         assert_eq!(drain(&mut all), named(&[("s/late", 7), ("s/late", 8)]));
     }
+}
+
+#[test]
+fn a_topic_that_is_removed_while_it_is_joined_is_no_trouble() {
+    let bus = TestBus::new();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for worker in 0..2 {
+            let (bus, is_over) = (&bus, &is_over);
+            scope.spawn(move || {
+                let name = format!("s/{worker}");
+                while !is_over.load(Ordering::Relaxed) {
+                    bus.topic(&name).capacity(1).create().unwrap();
+                    bus.remove(&name, Remove::Force).unwrap();
+                }
+            });
+        }
+        let until = Instant::now() + Duration::from_secs(2);
+        let mut troubles = Vec::new();
+        while Instant::now() < until {
+            let mut all = bus.subscribe_pattern("s/*").join().unwrap();
+            for _ in 0..20 {
+                troubles.extend(all.poll().err());
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert!(troubles.is_empty(), "{}: {}", troubles.len(), troubles[0]);
+    });
 }
 
 #[test]
