@@ -1697,8 +1697,12 @@ ringbus_code ringbus_wait_set_add(const ringbus_wait_set *set,
 /**
  * Adds a file descriptor, to be known by `token`: ready while it can be read, or has an error or an
  * end. The set has a copy of it until it is removed. Linux only.
+ *
+ * `RINGBUS_INVALID_ARGUMENT`: it is not open, or a regular file or directory, which nobody can wait for.
  */
-ringbus_code ringbus_wait_set_add_fd(const ringbus_wait_set *set, int fd, uint64_t token);
+ringbus_code ringbus_wait_set_add_fd(const ringbus_wait_set *set,
+                                     int fd,
+                                     uint64_t token);
 
 /**
  * Takes out the subscriber or descriptor that is known by `token`. `RINGBUS_NOT_FOUND` where there is

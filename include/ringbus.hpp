@@ -2119,6 +2119,7 @@ public:
         return detail::done(ringbus_wait_set_add(raw(), subscriber.raw(), token));
     }
     /// Adds a file descriptor: ready while it can be read, or has an error or an end.
+    /// `RINGBUS_INVALID_ARGUMENT` for one that is not open, or a regular file or directory.
     Result<void> add_fd(int fd, std::uint64_t token) {
         return detail::done(ringbus_wait_set_add_fd(raw(), fd, token));
     }

@@ -400,7 +400,10 @@ impl From<WaitError> for Failure {
         let code = match &error {
             WaitError::Registry(error) => of_registry(error),
             WaitError::Watched => Code::InUse,
-            WaitError::TokenTaken { .. } => Code::InvalidArgument,
+            WaitError::TokenTaken { .. }
+            | WaitError::NotWaitable
+            | WaitError::NotOpen
+            | WaitError::Circular => Code::InvalidArgument,
             WaitError::OtherBus => Code::OtherBus,
             WaitError::Forked => Code::Forked,
             WaitError::System { .. } => Code::System,

@@ -81,6 +81,8 @@ pub unsafe extern "C" fn ringbus_wait_set_add(
 
 /// Adds a file descriptor, to be known by `token`: ready while it can be read, or has an error or an
 /// end. The set has a copy of it until it is removed. Linux only.
+///
+/// `RINGBUS_INVALID_ARGUMENT`: it is not open, or a regular file or directory, which nobody can wait for.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringbus_wait_set_add_fd(
     set: *const WaitSet,

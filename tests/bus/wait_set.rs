@@ -296,5 +296,33 @@ fn subscribers_and_descriptors_wake_one_set() {
     // A file is no descriptor to wait for.
     let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
     let refused = set.add_fd(&file, 7777).unwrap_err();
-    assert!(matches!(refused, WaitError::System { .. }), "{refused}");
+    assert!(matches!(refused, WaitError::NotWaitable), "{refused}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_descriptor_that_cannot_be_waited_for_is_refused_with_the_right_words() {
+    let bus = TestBus::new();
+    let mut set = WaitSet::new(&bus).unwrap();
+    let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+    let directory = std::fs::File::open("/").unwrap();
+    // SAFETY: nobody uses it: so many are never open.
+    let closed = unsafe { std::os::fd::BorrowedFd::borrow_raw(1 << 29) };
+    let itself = set.as_fd().unwrap().try_clone_to_owned().unwrap();
+    let refused = [
+        (set.add_fd(&file, 1), "regular file"),
+        (set.add_fd(&directory, 2), "directory"),
+        (set.add_fd(closed, 3), "not open"),
+        (set.add_fd(&itself, 4), "itself"),
+    ];
+    for (refused, words) in refused {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(words), "{words}: {refused}");
+        assert!(!refused.contains("ulimit"), "{refused}");
+    }
+    // Nothing of it is left: their tokens are free.
+    let pairs = [(); 4].map(|()| std::os::unix::net::UnixStream::pair().unwrap());
+    for (token, (ours, _)) in (1..).zip(&pairs) {
+        set.add_fd(ours, token).unwrap();
+    }
 }

@@ -40,6 +40,17 @@ pub enum WaitError {
     /// The set was made by this process's parent.
     #[error("this is a forked child: make its own bus, subscribers and wait set")]
     Forked,
+    /// The descriptor is one that is always ready.
+    #[error(
+        "a regular file or directory is always ready, and cannot be waited for: use it without waiting"
+    )]
+    NotWaitable,
+    /// There is no such descriptor.
+    #[error("the descriptor is not open: add it while it is, and look where it was closed")]
+    NotOpen,
+    /// The descriptor is the set's own, or that of an epoll which waits for the set.
+    #[error("the set would wait for itself: the descriptor is its own, or waits for it")]
+    Circular,
     /// The system refuses file descriptors or the thread that serves them.
     #[error("cannot wait by file descriptors: {source}; see `ulimit -n` and `ulimit -u`")]
     System {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -100,8 +101,14 @@ impl Served {
     }
 
     pub(super) fn add_fd(&mut self, fd: BorrowedFd<'_>, token: u64) -> Result<(), WaitError> {
-        let fd = fd.try_clone_to_owned()?;
-        self.epoll.add(fd.as_fd(), self.next_number)?;
+        let fd = match fd.try_clone_to_owned() {
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
+                return Err(WaitError::NotOpen);
+            }
+            copy => copy?,
+        };
+        let added = self.epoll.add(fd.as_fd(), self.next_number);
+        added.map_err(not_added)?;
         self.numbers.insert(self.next_number, token);
         self.next_number += 1;
         self.fds.insert(token, fd);
@@ -140,6 +147,15 @@ impl Served {
         self.epoll.wait(timeout, &mut numbers)?;
         let token = |number: &u64| self.numbers.get(number).copied();
         Ok(numbers.iter().filter_map(token).collect())
+    }
+}
+
+/// Why an epoll does not take a descriptor, by the words of epoll_ctl(2).
+fn not_added(error: io::Error) -> WaitError {
+    match error.raw_os_error() {
+        Some(libc::EPERM) => WaitError::NotWaitable,
+        Some(libc::EINVAL | libc::ELOOP) => WaitError::Circular,
+        _ => error.into(),
     }
 }
 
