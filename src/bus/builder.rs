@@ -587,7 +587,7 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
             };
             match find(&self.bus, &name)? {
                 Found::Ring(found) if found.ring.description().incarnation == incarnation => {
-                    return self.check_and_wrap(name, found);
+                    return self.wrap_made(name, found);
                 }
                 // Removed as soon as it was there, and perhaps made again by somebody else.
                 _ => {}
@@ -612,14 +612,31 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     /// Those of [`open`](Self::open) and [`create`](Self::create), except that it is no error
     /// whether the topic exists.
     pub fn open_or_create(self) -> Result<Topic<T>, TopicError> {
+        self.open_or_make().map(|(topic, _)| topic)
+    }
+
+    /// The same, and whether this call has created it.
+    pub(super) fn open_or_make(self) -> Result<(Topic<T>, bool), TopicError> {
         let name = TopicName::new(&self.name)?;
+        let mut made = None;
         for _ in 0..RACES_MAX {
             match find(&self.bus, &name)? {
-                Found::Ring(found) => return self.check_and_wrap(name, found),
-                Found::Nothing { free_id } => self.create_at(&name, free_id)?,
-            };
+                Found::Ring(found) if made == Some(found.ring.description().incarnation) => {
+                    return Ok((self.wrap_made(name, found)?, true));
+                }
+                Found::Ring(found) => return Ok((self.check_and_wrap(name, found)?, false)),
+                Found::Nothing { free_id } => made = self.create_at(&name, free_id)?,
+            }
         }
         Err(TopicError::NotFound { topic: self.name })
+    }
+
+    /// Wraps a topic that this call has created; where that fails, it is removed again.
+    fn wrap_made(self, name: TopicName, made: FoundRing) -> Result<Topic<T>, TopicError> {
+        let bus = self.bus.clone();
+        let incarnation = made.ring.description().incarnation;
+        let wrapped = self.check_and_wrap(name.clone(), made);
+        wrapped.inspect_err(|_| bus.unmake(&name, incarnation))
     }
 
     /// Makes the topic, and returns its incarnation; `None` if somebody else was first.

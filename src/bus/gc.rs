@@ -128,6 +128,20 @@ impl Bus {
             }
             Err(error) => return Err(error),
         };
+        self.remove_found(&found, how)
+    }
+
+    /// Removes a topic that this process has just made, unless somebody has joined it since: whatever it
+    /// was made for has failed, which is what is told.
+    pub(super) fn unmake(&self, name: &TopicName, incarnation: u64) {
+        if let Ok(Found::Ring(found)) = find(self, name)
+            && found.ring.description().incarnation == incarnation
+        {
+            let _ = self.remove_found(&self.share(found, name.clone()), Remove::IfUnused);
+        }
+    }
+
+    fn remove_found(&self, found: &TopicShared, how: Remove) -> Result<(), TopicError> {
         if how == Remove::IfUnused {
             let publishers = lease::living_publishers(self, &found.ring.view());
             let cursors = found.cursors_to_read();
@@ -135,9 +149,8 @@ impl Bus {
                 lease::living_subscribers(self, &cursors.cells())
             });
             if publishers + subscribers > 0 {
-                let topic = topic.to_owned();
                 return Err(TopicError::InUse {
-                    topic,
+                    topic: found.name.to_string(),
                     publishers,
                     subscribers,
                 });

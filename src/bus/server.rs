@@ -3,6 +3,7 @@
 use std::{
     fmt,
     marker::PhantomData,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,6 +15,7 @@ use super::{
     request::{Deferred, Request, fail, finish, send, tell_dropped},
     subscriber::DEFAULT_SPIN,
     subscriber_core::{Joining, SubscriberCore},
+    topic_shared::TopicShared,
 };
 use crate::ring::cursor::{Delivery, Run};
 
@@ -178,16 +180,30 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> ServerBuilder<Q, R> {
     /// # Errors
     ///
     /// [`CallError::Topic`] where the service's topics cannot be made, or are not as asked for;
-    /// [`CallError::Join`] where this process may not use them, or 256 servers are there.
+    /// [`CallError::Join`] where this process may not use them, or 256 servers are there. Topics that this
+    /// call has made are removed again, unless others have joined them.
     pub fn join(self) -> Result<Server<Q, R>, CallError> {
-        let requests = self
-            .form
-            .requests::<Q>(&self.bus, &self.service)
-            .open_or_create()?;
-        let replies = self
-            .form
-            .replies::<R>(&self.bus, &self.service)
-            .open_or_create()?;
+        let mut made = Vec::new();
+        let joined = self.join_and_note(&mut made);
+        if joined.is_err() {
+            made.iter().for_each(|topic| topic.unmake());
+        }
+        joined
+    }
+
+    /// The same; which topics it had to make are told even where it fails.
+    fn join_and_note(&self, made: &mut Vec<Arc<TopicShared>>) -> Result<Server<Q, R>, CallError> {
+        let mut note = |topic: &Arc<TopicShared>, is_made: bool| {
+            if is_made {
+                made.push(Arc::clone(topic));
+            }
+        };
+        let requests = self.form.requests::<Q>(&self.bus, &self.service);
+        let (requests, is_made) = requests.open_or_make()?;
+        note(requests.shared(), is_made);
+        let replies = self.form.replies::<R>(&self.bus, &self.service);
+        let (replies, is_made) = replies.open_or_make()?;
+        note(replies.shared(), is_made);
         let joining = Joining {
             delivery: Delivery::Reliable,
             stall_timeout: Some(self.stall_timeout),

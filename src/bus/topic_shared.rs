@@ -74,6 +74,11 @@ impl TopicShared {
         }
     }
 
+    /// Removes it again after it was made by what could not be finished, unless somebody has joined it.
+    pub(super) fn unmake(&self) {
+        self.bus.unmake(&self.name, self.description().incarnation);
+    }
+
     /// What the topic's files grant; `None` where files have no modes.
     pub(super) fn access(&self) -> Option<Access> {
         let cursors = ownership(&self.cursors_path).ok().flatten();

@@ -209,6 +209,29 @@ fn one_of_several_servers_answers_each_call_and_all_have_their_share() {
 }
 
 #[test]
+fn a_service_that_cannot_be_made_whole_leaves_nothing() {
+    let bus = TestBus::new();
+    let too_long = 2 << 30;
+    for _ in 0..2 {
+        let refused = bus.server("s").reply_max(too_long).join().unwrap_err();
+        let is_shape = matches!(refused, CallError::Topic(TopicError::Shape(_)));
+        assert!(is_shape, "{refused}");
+        assert!(bus.topics().unwrap().is_empty());
+    }
+    // What others made, or joined meanwhile, stays.
+    bus.topic("s/requests").shared().create().unwrap();
+    assert!(bus.server("s").reply_max(too_long).join().is_err());
+    assert_eq!(bus.topics().unwrap().len(), 1);
+    bus.topic("t/replies").create().unwrap();
+    let refused = bus.server("t").join().unwrap_err();
+    let is_mismatch = matches!(refused, CallError::Topic(TopicError::Mismatch { .. }));
+    assert!(is_mismatch, "{refused}");
+    let left: Vec<_> = bus.topics().unwrap();
+    let left: Vec<_> = left.iter().map(|topic| topic.name.as_str()).collect();
+    assert_eq!(left, ["s/requests", "t/replies"]);
+}
+
+#[test]
 fn gathering_has_an_answer_or_a_reason_from_each() {
     let bus = TestBus::new();
     let mut servers: Vec<_> = (0..4).map(|_| bus.server("s").join().unwrap()).collect();

@@ -2,13 +2,15 @@
 
 use std::{fs, io::Write, process::Command};
 
-use ringbus::{JoinError, PollError, PublishError, SegmentError, Start, TopicError};
+use ringbus::{CallError, JoinError, PollError, PublishError, SegmentError, Start, TopicError};
 
 use super::actor::{Actor, Roles, Stage, binary, is_root, say};
 use crate::support::{MODES, Scratch};
 
 pub const ROLES: Roles = &[
     ("full/creates", creates),
+    ("full/serves", serves),
+    ("full/locks", locks),
     ("full/uses", uses),
     ("full/lists", lists),
 ];
@@ -92,6 +94,82 @@ fn creates(stage: &Stage) {
 )]
 fn a_topic_that_does_not_fit_is_refused_and_leaves_nothing() {
     on_small_file_system("full/creates", 2048);
+}
+
+fn serves(stage: &Stage) {
+    let bus = stage.bus();
+    let files = || fs::read_dir(bus.path().join("topics")).unwrap().count();
+    // Requests fit, replies do not; or two of them do, but not the three that a publisher brings.
+    for (reply_bytes, is_topic) in [(1500 << 10, true), (450 << 10, false)] {
+        let server = bus.server("s").capacity(2).reply_max(reply_bytes);
+        let refused = server.join().unwrap_err();
+        let is_space = match &refused {
+            CallError::Topic(TopicError::Segment(error)) if is_topic => is_no_space(error),
+            CallError::Join(JoinError::Segment(error)) if !is_topic => is_no_space(error),
+            _ => false,
+        };
+        assert!(is_space, "{refused}");
+        assert_eq!(files(), 0, "{refused}");
+    }
+    bus.server("s").capacity(2).join().unwrap();
+    assert_eq!(files(), 4);
+    say("done");
+}
+
+fn is_no_space(error: &SegmentError) -> bool {
+    matches!(error, SegmentError::NoSpace { .. })
+}
+
+#[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "there is no portable way to reserve memory"
+)]
+fn a_service_that_does_not_fit_is_refused_and_leaves_nothing() {
+    on_small_file_system("full/serves", 2048);
+}
+
+fn locks(stage: &Stage) {
+    let bus = stage.bus();
+    let topic = || bus.topic("t").lock_memory(true);
+    for refused in [topic().create(), topic().open_or_create()] {
+        let refused = refused.unwrap_err();
+        let is_limit = matches!(refused, TopicError::Segment(SegmentError::LockLimit { .. }));
+        assert!(is_limit, "{refused}");
+        assert!(bus.topics().unwrap().is_empty());
+    }
+    // What others made stays.
+    bus.topic("t").create().unwrap();
+    topic().open_or_create().unwrap_err();
+    assert_eq!(bus.topics().unwrap().len(), 1);
+    say("done");
+}
+
+#[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "there is no portable way to lock memory"
+)]
+fn a_topic_that_may_not_be_locked_is_refused_and_leaves_nothing() {
+    // The right to exceed the limit, which root has, is given up; others have it not.
+    let set_right = ["--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"];
+    let may_set = Command::new("setpriv").args(set_right).arg("true").output();
+    let may_set = may_set.is_ok_and(|ended| ended.status.success());
+    if !may_set && is_root() {
+        return println!(
+            "skipped: root is bound to the limit by setpriv(1) only, which is not there"
+        );
+    }
+    let mut shell = Command::new(if may_set { "setpriv" } else { "env" });
+    if may_set {
+        shell.args(set_right);
+    }
+    shell.args(["sh", "-c", "ulimit -l 64 && exec \"$0\" \"$@\""]);
+    shell.arg(binary());
+    let root = Scratch::new();
+    let mut actor = Actor::start_by(shell, "full/locks", root.path(), &[]);
+    assert_eq!(actor.hear(), "done");
+    assert!(actor.ends_well());
 }
 
 /// Takes the rest of the file system.

@@ -84,8 +84,8 @@ impl<T: Payload + ?Sized> TopicBuilder<T> {
     ///
     /// [`SegmentError::LockLimit`](crate::SegmentError::LockLimit) when the topic is opened, or when
     /// the first publisher or subscriber joins; by the portable backend
-    /// [`SegmentError::Unsupported`](crate::SegmentError::Unsupported). The topic may have been created
-    /// by then.
+    /// [`SegmentError::Unsupported`](crate::SegmentError::Unsupported). A topic that the refused call
+    /// created is removed again; one that was made and cannot be joined stays.
     pub fn lock_memory(mut self, yes: bool) -> Self {
         self.options.placement.lock = yes;
         self
