@@ -1913,6 +1913,10 @@ ringbus_code ringbus_client_call(ringbus_client *client,
  * way. Waits only while the ring of requests is full. `*call` gets a number by which
  * ringbus_client_next() asks for the answer, until that has ended or ringbus_client_cancel().
  *
+ * A server with which a call timed out, and was given up then, comes after all others until a reply of its
+ * to this client arrives. It gets a request again after a second, and each time that was in vain after
+ * twice as long, up to a minute.
+ *
  * `RINGBUS_NO_SERVER`, at once; `RINGBUS_FULL`, `RINGBUS_TOO_LONG`, `RINGBUS_WRONG_SIZE`: nothing was sent.
  */
 ringbus_code ringbus_client_send(ringbus_client *client,

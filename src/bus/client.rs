@@ -14,6 +14,7 @@ use super::{
     error::PollError,
     lease,
     publisher_core::PublisherCore,
+    silent::Silent,
     subscriber_core::SubscriberCore,
     topic_shared::TopicShared,
 };
@@ -60,6 +61,8 @@ pub struct Client<Q: ?Sized, R: ?Sized> {
     changes_seen: u64,
     /// Turns among servers that are equally busy.
     turn: usize,
+    /// Servers that come last, as they let a call time out and have answered nothing since.
+    silent: Silent,
     payload: PhantomData<fn(&Q)>,
 }
 
@@ -85,6 +88,8 @@ struct Pending<R: ?Sized> {
     /// Those that have not ended their answers.
     servers: Vec<(u16, OwnerId)>,
     found: VecDeque<Result<Reply<R>, CallError>>,
+    /// Somebody waited for it in vain.
+    is_late: bool,
 }
 
 /// How often to look for an answer before the first look at the clock.
@@ -118,6 +123,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
             asked_at: None,
             changes_seen: 0,
             turn: 0,
+            silent: Silent::default(),
             payload: PhantomData,
         }
     }
@@ -154,6 +160,10 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
     /// Sends a request to one server: of those that live, the one with the fewest calls of this client under
     /// way. Waits, at most for `timeout`, only while the ring of requests is full.
     ///
+    /// A server with which a call timed out, and was given up then, comes after all others until a reply of
+    /// its to this client arrives, be it a late one. As it may have nothing left to reply to, it gets a
+    /// request again after a second, and each time that was in vain after twice as long, up to a minute.
+    ///
     /// # Errors
     ///
     /// [`CallError::NoServer`], at once; [`CallError::Publish`] where the request is too long, or the ring
@@ -173,12 +183,16 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
         self.turn = self.turn.wrapping_add(1);
         let turns = (0..servers).map(|number| (self.turn + number) % servers);
         let chosen = turns.min_by_key(|number| match servers {
-            1 => 0,
-            _ => load(&self.servers[*number]),
+            1 => (false, 0),
+            _ => {
+                let server = &self.servers[*number];
+                (self.silent.is_last(server, now), load(server))
+            }
         });
         let Some(&chosen) = chosen.and_then(|number| self.servers.get(number)) else {
             return Err(self.no_server());
         };
+        self.silent.was_asked(&chosen, now);
         self.send_to(now, request, chosen.0.into(), &[chosen], timeout)
     }
 
@@ -300,6 +314,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
                 .pending_mut(call)
                 .is_some_and(|one| !one.found.is_empty());
             if left.is_zero() && !is_told {
+                self.note_late(call);
                 return Err(CallError::Timeout);
             }
         }
@@ -310,9 +325,18 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
         self.forget(&call);
     }
 
+    fn note_late(&mut self, call: &Call) {
+        if let Some(pending) = self.pending_mut(call) {
+            pending.is_late = true;
+        }
+    }
+
     fn forget(&mut self, call: &Call) {
         let at = self.position(call.sequence);
         if let Some(mut over) = at.and_then(|at| self.pending.remove(at)) {
+            if over.is_late && !over.servers.is_empty() {
+                self.silent.add(&over.servers, Instant::now());
+            }
             over.servers.clear();
             over.found.clear();
             self.spare = Some(over);
@@ -365,6 +389,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
             && self.changes_seen == changes;
         if !is_known {
             self.servers = self.living().collect();
+            self.silent.keep_only(&self.servers);
             self.asked_at = Some(now);
             self.changes_seen = changes;
         }
@@ -394,8 +419,9 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
             sequence,
             servers: Vec::new(),
             found: VecDeque::new(),
+            is_late: false,
         });
-        pending.sequence = sequence;
+        (pending.sequence, pending.is_late) = (sequence, false);
         pending.servers.extend_from_slice(servers);
         self.pending.push_back(pending);
         Ok(Call { sequence })
@@ -458,6 +484,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
             .sequence_of(request)
             .and_then(|sequence| self.position(sequence));
         let server = head.publisher().unwrap_or_default();
+        self.silent.has_answered(server);
         let Some(pending) = asked.and_then(|at| self.pending.get_mut(at)) else {
             return Ok(()); // timed out, or cancelled
         };

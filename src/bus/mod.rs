@@ -35,6 +35,7 @@ mod publisher_core;
 mod request;
 mod selection;
 mod server;
+mod silent;
 mod start;
 #[cfg(feature = "async")]
 mod stream;

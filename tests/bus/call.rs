@@ -209,6 +209,59 @@ fn one_of_several_servers_answers_each_call_and_all_have_their_share() {
 }
 
 #[test]
+fn a_server_that_let_a_call_time_out_comes_last_until_it_answers() {
+    let bus = TestBus::new();
+    let mut stuck = bus.server("s").join().unwrap();
+    let mut others = [(); 2].map(|()| bus.server("s").join().unwrap());
+    let mut client = bus.client("s").join().unwrap();
+    // Who is asked, of calls that are sent one at a time.
+    let mut ask = |stuck: &mut Server<[u8], [u8]>, answers: bool| {
+        let call = client.send(b"x", LONG).unwrap();
+        for other in &mut others {
+            if let Some(request) = other.poll().unwrap() {
+                request.reply(b"y").unwrap();
+            }
+        }
+        while answers && let Some(request) = stuck.poll().unwrap() {
+            request.reply(b"y").unwrap();
+        }
+        let answer = client.next(&call, SHORT);
+        client.cancel(call);
+        match answer {
+            Ok(reply) => Some(reply.unwrap().server()),
+            Err(CallError::Timeout) => None,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let asked: Vec<_> = (0..30).map(|_| ask(&mut stuck, false)).collect();
+    let late = asked.iter().filter(|server| server.is_none()).count();
+    assert_eq!(late, 1, "{asked:?}");
+    // It answers the request that timed out, and has its share again.
+    let asked: Vec<_> = (0..30).map(|_| ask(&mut stuck, true)).collect();
+    let of_it = asked.iter().filter(|server| **server == Some(stuck.id()));
+    assert!((9..=10).contains(&of_it.count()), "{asked:?}");
+}
+
+#[test]
+fn where_no_server_answers_each_is_asked_in_turn() {
+    let bus = TestBus::new();
+    let mut servers = [(); 2].map(|()| bus.server("s").join().unwrap());
+    let mut client = bus.client("s").join().unwrap();
+    for _ in 0..8 {
+        let answer = client.call(b"x", Duration::ZERO);
+        assert!(matches!(answer, Err(CallError::Timeout)), "{answer:?}");
+    }
+    let asked = servers.each_mut().map(|server| {
+        let mut asked = 0;
+        while server.poll().unwrap().is_some() {
+            asked += 1;
+        }
+        asked
+    });
+    assert_eq!(asked, [4, 4]);
+}
+
+#[test]
 fn a_service_that_cannot_be_made_whole_leaves_nothing() {
     let bus = TestBus::new();
     let too_long = 2 << 30;

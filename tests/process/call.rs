@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ringbus::{CallError, Client};
 
-use super::actor::{Actor, Roles, Stage, say};
+use super::actor::{Actor, Roles, Stage, eventually, say};
 use crate::support::TestBus;
 
 pub const ROLES: Roles = &[
@@ -98,6 +98,30 @@ fn a_stopped_server_is_alive_and_waited_for() {
     assert!(matches!(answer, Err(CallError::Timeout)), "{answer:?}");
     actor.signal(libc::SIGCONT);
     assert_eq!(client.next(&call, LONG).unwrap().unwrap().payload(), b"x");
+}
+
+#[test]
+fn a_stopped_server_costs_one_call_and_has_its_share_once_it_goes_on() {
+    let bus = TestBus::new();
+    let mut actors = [start("call/server", &bus), start("call/server", &bus)];
+    for actor in &mut actors {
+        assert_eq!(actor.hear(), "serves");
+    }
+    let mut client: Client<[u8], [u8]> = bus.client("s").join().unwrap();
+    actors[0].stop();
+    let timeout = Duration::from_millis(300);
+    let late = (0..100).filter(|_| match client.call(b"x", timeout) {
+        Ok(_) => false,
+        Err(CallError::Timeout) => true,
+        Err(error) => panic!("{error}"),
+    });
+    assert_eq!(late.count(), 1);
+    actors[0].signal(libc::SIGCONT);
+    let mut seen = std::collections::HashSet::new();
+    eventually("both answer", || {
+        seen.insert(client.call(b"x", LONG).unwrap().server());
+        seen.len() == 2
+    });
 }
 
 #[test]
