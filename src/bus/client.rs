@@ -1,5 +1,8 @@
 //! Calling: requests out, replies in, and whether anybody is there to send them.
 
+mod pending;
+mod silent;
+
 use std::{
     collections::VecDeque,
     fmt,
@@ -8,19 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::{pending::Pending, silent::Silent};
 use super::{
-    AttributesView, Meta, Patience, Payload,
-    call::{ALL, CallError, EMPTY, FAILED, LAST, Reply, SEQUENCE_MASK, WHY, read_reply_tag},
+    Meta, Patience, Payload,
+    call::{ALL, CallError, Reply},
     error::PollError,
     lease,
     publisher_core::PublisherCore,
-    silent::Silent,
     subscriber_core::SubscriberCore,
     topic_shared::TopicShared,
 };
 use crate::{
     registry::OwnerId,
-    ring::sequence::Sequence,
     sync::{Ordering, spin_loop},
 };
 
@@ -81,15 +83,6 @@ pub struct Client<Q: ?Sized, R: ?Sized> {
 #[must_use = "its answer is kept until it was read to its end, or the call is cancelled"]
 pub struct Call {
     sequence: u64,
-}
-
-struct Pending<R: ?Sized> {
-    sequence: u64,
-    /// Those that have not ended their answers.
-    servers: Vec<(u16, OwnerId)>,
-    found: VecDeque<Result<Reply<R>, CallError>>,
-    /// Somebody waited for it in vain.
-    is_late: bool,
 }
 
 /// How often to look for an answer before the first look at the clock.
@@ -325,24 +318,6 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
         self.forget(&call);
     }
 
-    fn note_late(&mut self, call: &Call) {
-        if let Some(pending) = self.pending_mut(call) {
-            pending.is_late = true;
-        }
-    }
-
-    fn forget(&mut self, call: &Call) {
-        let at = self.position(call.sequence);
-        if let Some(mut over) = at.and_then(|at| self.pending.remove(at)) {
-            if over.is_late && !over.servers.is_empty() {
-                self.silent.add(&over.servers, Instant::now());
-            }
-            over.servers.clear();
-            over.found.clear();
-            self.spare = Some(over);
-        }
-    }
-
     /// How many servers live, as the kernel says.
     ///
     /// ```
@@ -425,126 +400,6 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
         pending.servers.extend_from_slice(servers);
         self.pending.push_back(pending);
         Ok(Call { sequence })
-    }
-
-    fn pending_mut(&mut self, call: &Call) -> Option<&mut Pending<R>> {
-        let at = self.position(call.sequence)?;
-        self.pending.get_mut(at)
-    }
-
-    /// Where the call with this request is among those under way, which are in the order of their requests.
-    fn position(&self, sequence: u64) -> Option<usize> {
-        self.pending
-            .binary_search_by_key(&sequence, |one| one.sequence)
-            .ok()
-    }
-
-    /// The sequence of a request of which a reply tells the lower bits: not after the last one sent.
-    fn sequence_of(&self, request: u64) -> Option<u64> {
-        let last = self.pending.back()?.sequence;
-        let behind = last.wrapping_sub(request) & SEQUENCE_MASK;
-        last.checked_sub(behind)
-    }
-
-    /// Takes replies that are there, and keeps those to calls under way: all, or until one to this call is
-    /// found. A look beyond that would fetch a line that a server is about to write.
-    fn take_replies(&mut self, until: Option<&Call>) -> Result<(), CallError> {
-        loop {
-            let found = until.and_then(|call| self.pending_mut(call));
-            if found.is_some_and(|one| !one.found.is_empty()) {
-                return Ok(());
-            }
-            match self.replies.take(1) {
-                Ok(Some(run)) => {
-                    let kept = self.keep(run.first);
-                    self.replies.release();
-                    kept?;
-                }
-                Ok(None) => return Ok(()),
-                Err(PollError::Lagged { missed } | PollError::Evicted { missed }) => {
-                    let unanswered = self.pending.iter_mut();
-                    for one in unanswered.filter(|one| !one.servers.is_empty()) {
-                        one.servers.clear();
-                        one.found.push_back(Err(CallError::Lost { missed }));
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    fn keep(&mut self, seq: Sequence) -> Result<(), PollError> {
-        let place = self.replies.place(seq)?;
-        let head = self.replies.head(place);
-        let (client, request) = read_reply_tag(head.tag());
-        if client != self.requests.id() {
-            return Ok(());
-        }
-        let asked = self
-            .sequence_of(request)
-            .and_then(|sequence| self.position(sequence));
-        let server = head.publisher().unwrap_or_default();
-        self.silent.has_answered(server);
-        let Some(pending) = asked.and_then(|at| self.pending.get_mut(at)) else {
-            return Ok(()); // timed out, or cancelled
-        };
-        let Some(at) = pending.servers.iter().position(|(id, _)| *id == server) else {
-            return Ok(()); // it was taken for dead, or not asked
-        };
-        let flags = head.flags();
-        if flags & LAST != 0 {
-            pending.servers.remove(at);
-        }
-        if flags & FAILED != 0 {
-            let copy = self.replies.copy(place);
-            let why = AttributesView::new(copy.attributes()).get(WHY);
-            let why = why
-                .as_ref()
-                .and_then(|why| why.as_str())
-                .unwrap_or("no reason given");
-            let why = why.to_owned();
-            pending
-                .found
-                .push_back(Err(CallError::Failed { server, why }));
-        } else if flags & EMPTY == 0 {
-            let reply = Reply::new(server, self.replies.copy(place));
-            let reply = reply.ok_or(PollError::Corrupted { sequence: seq.0 })?;
-            pending.found.push_back(Ok(reply));
-        }
-        Ok(())
-    }
-
-    /// Notes which servers that are to answer will not, as they are no more.
-    fn note_deaths(&mut self) -> Result<(), CallError> {
-        let topic = Arc::clone(&self.replies_topic);
-        let ring = topic.ring.view();
-        let is_over = |&(id, owner): &(u16, OwnerId)| {
-            lease::publisher_owner(&ring, id.into()) != Some(owner) || !topic.bus.is_alive(owner)
-        };
-        let mut asked = Vec::new();
-        for server in self.pending.iter().flat_map(|one| &one.servers) {
-            if !asked.contains(server) {
-                asked.push(*server);
-            }
-        }
-        asked.retain(is_over);
-        let over = asked;
-        if over.is_empty() {
-            return Ok(());
-        }
-        // What they said before their end is there by now.
-        self.take_replies(None)?;
-        for pending in &mut self.pending {
-            let found = &mut pending.found;
-            pending.servers.retain(|one| {
-                let has_ended = over.contains(one);
-                if has_ended {
-                    found.push_back(Err(CallError::ServerEnded { server: one.0 }));
-                }
-                !has_ended
-            });
-        }
-        Ok(())
     }
 }
 

@@ -35,7 +35,6 @@ mod publisher_core;
 mod request;
 mod selection;
 mod server;
-mod silent;
 mod start;
 #[cfg(feature = "async")]
 mod stream;
