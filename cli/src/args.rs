@@ -474,7 +474,7 @@ pub struct TortureArgs {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// hostile: only mutations, from this number on; with --seed and --count 1, one of them again
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     pub first: Option<u64>,
     /// Print a JSON object on one line, for scripts
     #[arg(long)]

@@ -50,6 +50,19 @@ fn one_mutation_is_made_again_by_its_number() {
 }
 
 #[test]
+fn the_last_mutations_there_are_are_the_end() {
+    let bus = Scratch::new();
+    let line = |first: u64| {
+        let dir = bus.path().display();
+        format!("torture hostile --seed 1 --first {first} --json --dir {dir}")
+    };
+    let json = bus.start(&line(u64::MAX - 1)).finish().well().json();
+    assert_eq!(json["did"]["mutations"], 1);
+    let told = bus.start(&line(u64::MAX)).finish();
+    told.badly(2, "is not in 0..18446744073709551615");
+}
+
+#[test]
 fn only_hostile_has_a_first_mutation() {
     let bus = Scratch::new();
     let told = bus.start("torture kill --first 3").finish();

@@ -24,7 +24,7 @@ const SEGMENTS_BYTES: [usize; 4] = [12 << 10, 20 << 10, 24 << 10, 132 << 10];
 /// More of each than anybody has mapped at the same time.
 const GAPS: usize = 24;
 
-/// Makes mutations `first..first + count`, each by seed and number alone.
+/// Makes mutations `first..first + count`, as far as there are numbers, each by seed and number alone.
 pub fn run(
     setting: &Setting,
     book: &Book,

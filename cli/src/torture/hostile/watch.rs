@@ -49,8 +49,11 @@ impl Work<'_> {
         let mut casualties = Casualties::default();
         let processors = thread::available_parallelism().map_or(2, usize::from);
         let count = processors.clamp(1, SEATS);
-        let mut workers = (0..count)
-            .map(|seat| self.start(setting, &canary, seat, self.first + seat as u64, count))
+        // No more of them than there are attempts.
+        let mut workers = (self.first..self.end)
+            .take(count)
+            .enumerate()
+            .map(|(seat, first)| self.start(setting, &canary, seat, first, count))
             .collect::<Result<Vec<_>, _>>()?;
         while !workers.is_empty() && setting.goes_on(0, 1) && casualties.total() < ENOUGH {
             thread::sleep(LOOK_EVERY);
@@ -68,13 +71,8 @@ impl Work<'_> {
                     casualties
                         .crashes
                         .push(format!("number {number}: {status}"));
-                    workers.push(self.start(
-                        setting,
-                        &canary,
-                        worker.seat,
-                        number + count as u64,
-                        count,
-                    )?);
+                    let next = number.saturating_add(count as u64);
+                    workers.push(self.start(setting, &canary, worker.seat, next, count)?);
                     continue;
                 }
                 if worker.pulse.has_stopped(at) {
@@ -82,13 +80,8 @@ impl Work<'_> {
                     let (seat, number) = (worker.seat, at - 1);
                     worker.actor.kill()?;
                     casualties.hangs.push(format!("number {number}"));
-                    workers.push(self.start(
-                        setting,
-                        &canary,
-                        seat,
-                        number + count as u64,
-                        count,
-                    )?);
+                    let next = number.saturating_add(count as u64);
+                    workers.push(self.start(setting, &canary, seat, next, count)?);
                     continue;
                 }
                 index += 1;
