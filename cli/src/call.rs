@@ -11,6 +11,7 @@ use crate::args::{CallArgs, Place};
 use crate::json;
 use crate::outcome::{Failure, Outcome, complain};
 use crate::signals::{LOOK_EVERY, Stop};
+use crate::units::plural;
 
 /// A client of bytes.
 type Caller = Client<[u8], [u8]>;
@@ -82,7 +83,7 @@ fn print_answers(
     deadline: Option<Instant>,
 ) -> Result<Outcome, Failure> {
     let mut out = io::stdout().lock();
-    let mut failed = false;
+    let mut failed = 0;
     loop {
         let left = deadline.map_or(LOOK_EVERY, |end| {
             end.saturating_duration_since(Instant::now())
@@ -105,19 +106,21 @@ fn print_answers(
                 return Ok(Outcome::TimedOut);
             }
             Err(CallError::Timeout) => {}
-            Err(error @ (CallError::Failed { .. } | CallError::ServerEnded { .. })) => {
+            // The others may still answer.
+            Err(error @ (CallError::Failed { .. } | CallError::ServerEnded { .. })) if args.all => {
                 complain(format_args!("{}: {error}", args.service));
-                failed = true;
+                failed += 1;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Failure::say(format_args!("{}: {error}", args.service))),
         }
     }
     match failed {
-        true => Err(Failure::say(format_args!(
-            "{}: not every server answered",
-            args.service
+        0 => Ok(Outcome::Done),
+        _ => Err(Failure::say(format_args!(
+            "{}: {} did not answer",
+            args.service,
+            plural(failed, "server")
         ))),
-        false => Ok(Outcome::Done),
     }
 }
 

@@ -1,7 +1,8 @@
 //! `ringbus serve`: a command for each request, its stdout the reply.
 
-use std::io::{self, Write};
-use std::process::{Command, Stdio};
+mod command;
+
+use std::time::{Duration, Instant};
 
 use ringbus::{Deferred, PollError, Server};
 
@@ -10,10 +11,14 @@ use crate::outcome::{Failure, Outcome, complain};
 use crate::signals::{LOOK_EVERY, Stop};
 use crate::units::plural;
 
+use command::Running;
+
 /// Serves until a signal comes, or there were enough requests.
 pub fn run(place: &Place, args: &ServeArgs) -> Result<Outcome, Failure> {
-    let stop = Stop::install()?;
-    let mut builder = place.open_or_create()?.server(&args.service);
+    let mut ending = Ending::new(Stop::install()?, args.grace);
+    let mut builder = place
+        .open_or_create_for(&args.sharing)?
+        .server(&args.service);
     if let Some(bytes) = args.request_max {
         builder = builder.request_max(bytes);
     }
@@ -22,7 +27,7 @@ pub fn run(place: &Place, args: &ServeArgs) -> Result<Outcome, Failure> {
     }
     let mut server = builder.join()?;
     let mut left = args.count;
-    while left != Some(0) && !stop.asked() {
+    while left != Some(0) && !ending.is_asked_for() {
         let (payload, deferred) = match next(&mut server) {
             Ok(Some(request)) => request,
             Ok(None) => continue,
@@ -32,7 +37,7 @@ pub fn run(place: &Place, args: &ServeArgs) -> Result<Outcome, Failure> {
             }
         };
         left = left.map(|left| left - 1);
-        let answered = match answer(&args.command, payload) {
+        let answered = match answer(&args.command, payload, &mut ending) {
             Ok(reply) => match server.send(&deferred, &reply) {
                 Ok(()) => server.finish(deferred),
                 Err(error) => {
@@ -70,24 +75,51 @@ fn tell(args: &ServeArgs, error: PollError) -> Result<(), Failure> {
 }
 
 /// What the command says to a request, or why it says nothing.
-fn answer(command: &[String], request: Vec<u8>) -> Result<Vec<u8>, String> {
-    let [program, arguments @ ..] = command else {
-        return Err("there is no command".to_owned());
-    };
-    let cannot = |e: io::Error| format!("cannot run {program}: {e}");
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(cannot)?;
-    let stdin = child.stdin.take();
-    // One that does not read all of its request has had enough of it.
-    let writer = std::thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&request)));
-    let output = child.wait_with_output().map_err(cannot)?;
-    let _ = writer.join();
-    match output.status.success() {
-        true => Ok(output.stdout),
-        false => Err(format!("{program}: {}", output.status)),
+fn answer(command: &[String], request: Vec<u8>, ending: &mut Ending) -> Result<Vec<u8>, String> {
+    let mut running = Running::start(command, request)?;
+    loop {
+        if let Some(answer) = running.wait(LOOK_EVERY) {
+            return answer;
+        }
+        if ending.is_due() {
+            running.end();
+            return Err("the server has ended, and waited no longer for its command".to_owned());
+        }
+    }
+}
+
+/// The end of serving: a signal asks for it, and the command that runs has some time left.
+struct Ending {
+    stop: Stop,
+    grace: Duration,
+    due: Option<Instant>,
+}
+
+impl Ending {
+    fn new(stop: Stop, grace: Duration) -> Self {
+        Self {
+            stop,
+            grace,
+            due: None,
+        }
+    }
+
+    /// Whether there is to be no further request.
+    fn is_asked_for(&self) -> bool {
+        self.due.is_some() || self.stop.asked()
+    }
+
+    /// Whether a command that runs is to end now: its time is over, or a second signal came.
+    fn is_due(&mut self) -> bool {
+        if self.stop.asked() {
+            // The next one does not end this process before its command.
+            self.stop.is_heeded();
+            let now = Instant::now();
+            self.due = Some(match self.due {
+                None => now + self.grace,
+                Some(_) => now,
+            });
+        }
+        self.due.is_some_and(|due| Instant::now() >= due)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Sharing;
 use super::values::{seconds, size};
 
 /// `ringbus call`.
@@ -42,9 +43,16 @@ The command gets the request on stdin, and what it writes to stdout is the reply
 another exit code than 0 has failed: the client is told which. Requests are answered one after the
 other; start several servers to answer several at a time.
 
+SIGINT (Ctrl-C) or SIGTERM ends it once the command that runs has answered. After --grace seconds, or
+at a second signal, the command gets SIGTERM and a second later SIGKILL, and its client is told.
+
+The service NAME is the topics NAME/requests and NAME/replies. Whoever is to call it must be allowed to
+publish: of --mode, a 6.
+
 Examples:
   ringbus serve upper -- tr a-z A-Z
   ringbus serve sums --reply-max 65536 -- ./sums.py
+  ringbus --dir /dev/shm/plant serve upper --mode 660 --group operators -- tr a-z A-Z
 
 Exit codes: 0 done (or interrupted), 1 failed, 2 wrong usage.")]
 pub struct ServeArgs {
@@ -59,6 +67,12 @@ pub struct ServeArgs {
     /// End after this many requests, 1 or more [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
+    /// How long the command may go on when this is to end, in seconds, decimals allowed
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub grace: Duration,
+    /// Who may use the bus and the service.
+    #[command(flatten)]
+    pub sharing: Sharing,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,

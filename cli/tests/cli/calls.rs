@@ -76,13 +76,87 @@ fn without_a_server_a_call_fails_at_once() {
     assert!(ran.err.contains("no server of upper lives"), "{}", ran.err);
 }
 
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+#[test]
+fn a_service_is_for_those_whom_its_first_server_names() {
+    let bus = Scratch::new();
+    let _server = serve(&bus, "upper --mode 660 -- tr a-z A-Z");
+    for topic in ["upper/requests", "upper/replies"] {
+        let info = bus.run(&format!("info {topic} --json"), b"").well().json();
+        assert_eq!(info["access"], "0660", "{topic}");
+    }
+}
+
 #[test]
 fn a_command_that_fails_is_told_of() {
     let bus = Scratch::new();
     let _server = serve(&bus, "bad -- false");
     let ran = bus.run("call bad x", b"");
     assert_eq!(ran.code, Some(1));
-    assert!(ran.err.contains("false: exit status: 1"), "{}", ran.err);
+    assert_eq!(ran.err, "ringbus: bad: server 0: false: exit status: 1\n");
+    let ran = bus
+        .run("call bad x --all", b"")
+        .badly(1, "false: exit status: 1");
+    assert!(
+        ran.err.ends_with("ringbus: bad: 1 server did not answer\n"),
+        "{}",
+        ran.err
+    );
+}
+
+/// Starts a server whose command takes the request, runs `script`, and a client; returns both once
+/// the script runs.
+#[cfg(unix)]
+fn busy_server(bus: &Scratch, flags: &str, script: &str) -> (Running, Running) {
+    let begun = bus.path().join("begun");
+    let script = format!("echo $$ > {}; {script}", begun.display());
+    let line = format!("serve slow {flags} -- sh -c").trim().to_owned();
+    let words = line.split_whitespace().chain([script.as_str()]);
+    let server = bus.start_with(words);
+    let call = bus.start("call slow hello --wait-servers 1 --timeout 1000");
+    while std::fs::read_to_string(&begun)
+        .unwrap_or_default()
+        .is_empty()
+    {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    (server, call)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_is_to_end_answers_what_it_has_begun() {
+    let bus = Scratch::new();
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let (server, call) = busy_server(&bus, "", "sleep 0.5; tr a-z A-Z");
+        server.end_by(signal);
+        assert_eq!(call.finish().well().text(), "HELLO\n");
+        server.finish().well();
+        std::fs::remove_file(bus.path().join("begun")).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_without_an_end_ends_with_its_server() {
+    let bus = Scratch::new();
+    let deaf = "trap '' TERM; while :; do sleep 0.1; done";
+    for (flags, signals, script) in [
+        ("--grace 0.2", 1, "sleep 1000"),
+        ("--grace 0.2", 1, deaf),
+        ("--grace 1000", 2, "sleep 1000"),
+    ] {
+        let (server, call) = busy_server(&bus, flags, script);
+        let pid = std::fs::read_to_string(bus.path().join("begun")).unwrap();
+        for _ in 0..signals {
+            server.end_by(libc::SIGTERM);
+            std::thread::sleep(Duration::from_millis(300)); // it looks at signals every 100
+        }
+        server.finish().well();
+        call.finish().badly(1, "the server has ended");
+        assert!(!std::fs::exists(format!("/proc/{}", pid.trim())).unwrap());
+        std::fs::remove_file(bus.path().join("begun")).unwrap();
+    }
 }
 
 #[test]
