@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use ringbus::{Access, Bus, BusBuilder, OpenError};
 
-use values::{access, capacity, group, interval, rate, seconds, size};
+use values::{access, capacity, group, interval, rate, seconds, size, topic, topic_or_pattern};
 
 pub use bench::*;
 pub use filter::{AttributeArgs, FilterArgs};
@@ -204,6 +204,7 @@ Exit codes: 0 all was published (or interrupted), 1 failed, 2 wrong usage."
 )]
 pub struct PubArgs {
     /// The topic, like `fx/audusd`
+    #[arg(value_parser = topic)]
     pub topic: String,
     /// Each line is a message, without its newline; the last one needs none [the default]
     #[arg(long)]
@@ -300,7 +301,7 @@ Formats:
 Examples:
   ringbus sub fx/audusd --from oldest --count 9500 --timeout 5
   ringbus sub fx/audusd --from last:3 --count 3 --format json
-  ringbus sub es/mbo --delivery reliable --format raw > es-mbo.bin
+  ringbus sub es/mbo --delivery reliable --stall-timeout 5 --format raw > es-mbo.bin
   ringbus sub 'sensors/*/temperature' --json
   ringbus sub orders --where '{\"venue\":[\"XNYS\"],\"price\":[{\"numeric\":[\">\",100]}]}'
 
@@ -309,6 +310,7 @@ or --count messages were there, 4 messages were lost and --strict was given (als
 out).")]
 pub struct SubArgs {
     /// The topic, like `fx/audusd`, or a pattern, like `fx/*`
+    #[arg(value_parser = topic_or_pattern)]
     pub topic: String,
     /// Where to start: latest (what comes from now on), oldest (all retained), last:N (the N newest
     /// and on), seq:N (sequence N and on)
@@ -317,6 +319,10 @@ pub struct SubArgs {
     /// Who waits for whom
     #[arg(long, value_name = "HOW", default_value = "lossy")]
     pub delivery: Delivery,
+    /// With --delivery reliable: how long the publisher waits for this one while it does not read, in
+    /// seconds, decimals allowed; then it is evicted, told what it missed, and goes on [default: for ever]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub stall_timeout: Option<Duration>,
     /// End after this many messages, 1 or more [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
@@ -389,6 +395,7 @@ pub struct ListArgs {
 #[derive(Debug, clap::Args)]
 pub struct InfoArgs {
     /// The topic, like `fx/audusd`
+    #[arg(value_parser = topic)]
     pub topic: String,
     /// Print a JSON object, for scripts
     #[arg(long)]
@@ -402,6 +409,7 @@ A topic in use is left alone, which is an error (code 1), unless --force is give
 from the bus, and those who are on it go on with each other.")]
 pub struct RmArgs {
     /// The topic, like `fx/audusd`
+    #[arg(value_parser = topic)]
     pub topic: String,
     /// Remove it even while living processes are on it
     #[arg(long)]

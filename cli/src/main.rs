@@ -49,7 +49,8 @@ mod units;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use crate::args::{Args, Verb};
 use crate::outcome::{Failure, Outcome, complain};
@@ -58,7 +59,11 @@ fn main() -> ExitCode {
     match run(&Args::parse()) {
         Ok(outcome) => outcome.code(),
         Err(Failure::OutputClosed) => ExitCode::SUCCESS,
-        Err(failure) => {
+        // As of flags that are none.
+        Err(Failure::Usage(words)) => Args::command()
+            .error(ErrorKind::ValueValidation, words)
+            .exit(),
+        Err(failure @ Failure::Said(_)) => {
             complain(&failure);
             ExitCode::FAILURE
         }

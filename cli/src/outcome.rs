@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use ringbus::{CallError, OpenError, TopicError};
+
 /// An ending that is no failure of the command itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -16,7 +18,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The exit code; 1 is a [`Failure`], 2 a usage error (clap's).
+    /// The exit code; 1 and 2 are those of a [`Failure`].
     pub fn code(self) -> ExitCode {
         ExitCode::from(match self {
             Self::Done => 0,
@@ -31,7 +33,9 @@ impl Outcome {
 pub enum Failure {
     /// Whoever read stdout has had enough: a quiet end, not an error.
     OutputClosed,
-    /// What went wrong, in words for the user.
+    /// What was asked for can never be done, whatever the bus is like: 2, as where flags are none.
+    Usage(String),
+    /// What went wrong, in words for the user: 1.
     Said(String),
 }
 
@@ -39,6 +43,11 @@ impl Failure {
     /// A failure with these words.
     pub fn say(words: impl fmt::Display) -> Self {
         Self::Said(words.to_string())
+    }
+
+    /// Wrong usage, of which these words say how to put it right.
+    pub fn usage(words: impl fmt::Display) -> Self {
+        Self::Usage(words.to_string())
     }
 
     /// An I/O failure of something other than stdout, which `what` names.
@@ -51,7 +60,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutputClosed => f.write_str("stdout is closed"),
-            Self::Said(words) => f.write_str(words),
+            Self::Usage(words) | Self::Said(words) => f.write_str(words),
         }
     }
 }
@@ -77,14 +86,39 @@ macro_rules! said_by_the_bus {
 }
 
 said_by_the_bus!(
-    ringbus::OpenError,
-    ringbus::TopicError,
     ringbus::JoinError,
     ringbus::PublishError,
     ringbus::PollError,
     ringbus::MultiError,
-    ringbus::CallError,
 );
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Name(error) => Self::usage(format_args!("--bus: {error}")),
+            error => Self::say(error),
+        }
+    }
+}
+
+/// No topic has such a name, or such a form.
+impl From<TopicError> for Failure {
+    fn from(error: TopicError) -> Self {
+        match error {
+            TopicError::Name(_) | TopicError::Shape(_) => Self::usage(error),
+            error => Self::say(error),
+        }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Topic(error) => error.into(),
+            error => Self::say(error),
+        }
+    }
+}
 
 /// Says `words` on stderr after the command's name; a closed stderr is nobody's failure.
 pub fn complain(words: impl fmt::Display) {

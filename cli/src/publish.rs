@@ -1,8 +1,10 @@
 //! `ringbus pub`: stdin to messages.
 
+use std::time::{Duration, Instant};
+
 use ringbus::{
-    Bus, Meta, Patience, PayloadKind, PublishError, Publisher, SegmentError, TimeSource, Topic,
-    TopicBuilder, TopicError, TopicInfo,
+    Bus, Culprit, Meta, Patience, PayloadKind, PublishError, Publisher, SegmentError, TimeSource,
+    Topic, TopicBuilder, TopicError, TopicInfo,
 };
 
 use crate::args::{Framing, Place, PubArgs, Time};
@@ -14,22 +16,27 @@ use crate::signals::{LOOK_EVERY, Stop};
 /// Publishes until the end of the input, an error in it, or a signal.
 pub fn run(place: &Place, args: &PubArgs) -> Result<Outcome, Failure> {
     let stop = Stop::install()?;
-    let topic = open_topic(&place.open_or_create_for(&args.sharing)?, args)?;
+    let attributes = args.attributes.attributes()?;
+    let bus = place.open_or_create_for(&args.sharing)?;
+    check_room(&bus, args)?;
+    let topic = open_topic(&bus, args)?;
     let info = topic.info();
-    check_kept(args, &info)?;
-    let attributes = args.attributes.attributes().map_err(Failure::say)?;
+    check_tags(args, &info)?;
     let mut meta = Meta::new().tag(args.tag.unwrap_or(0));
     if attributes.len_bytes() > 0 {
         meta = meta.attributes(&attributes);
     }
+    let framer = Framer::new(args.framing(), limit(&info));
     let outlet = Outlet {
         publisher: topic.publisher()?,
+        info,
         meta,
         pace: Pace::new(args.rate),
         stop,
+        told: None,
     };
     if outlet.wait_subscribers(args.wait_subscribers)? {
-        publish(Framer::new(args.framing(), limit(&info)), outlet)?;
+        publish(framer, outlet)?;
     }
     Ok(Outcome::Done)
 }
@@ -86,15 +93,34 @@ fn time_source(time: Time) -> TimeSource {
     }
 }
 
-fn check_kept(args: &PubArgs, info: &TopicInfo) -> Result<(), Failure> {
-    let words = if args.tag.is_some() && !info.tags {
-        "keeps no tags: leave --tag out"
-    } else if !args.attributes.attributes.is_empty() && info.attributes_max_bytes == 0 {
-        "has no room for attributes: leave --attribute out, or make a topic with --attributes-max"
-    } else {
+/// A topic without room for the attributes is of no use, so none is made.
+fn check_room(bus: &Bus, args: &PubArgs) -> Result<(), Failure> {
+    if args.attributes.attributes.is_empty() || args.attributes.attributes_max.is_some() {
         return Ok(());
+    }
+    let room = match bus.topic(&args.topic).open() {
+        Ok(topic) => topic.info().attributes_max_bytes,
+        Err(TopicError::NotFound { .. }) => 0,
+        Err(error) => return Err(error.into()),
     };
-    Err(Failure::say(format_args!("topic {} {words}", info.name)))
+    match room {
+        0 => Err(Failure::say(format_args!(
+            "topic {} has no room for attributes: leave --attribute out, or make a topic with \
+             --attributes-max",
+            args.topic
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_tags(args: &PubArgs, info: &TopicInfo) -> Result<(), Failure> {
+    match args.tag.is_some() && !info.tags {
+        true => Err(Failure::say(format_args!(
+            "topic {} keeps no tags: leave --tag out",
+            info.name
+        ))),
+        false => Ok(()),
+    }
 }
 
 fn limit(info: &TopicInfo) -> Limit {
@@ -127,14 +153,28 @@ fn publish(mut framer: Framer, mut outlet: Outlet<'_>) -> Result<(), Failure> {
 /// The publisher, and how it publishes.
 struct Outlet<'a> {
     publisher: Publisher<[u8]>,
+    /// The topic as it was when this began.
+    info: TopicInfo,
     meta: Meta<'a>,
     pace: Pace,
     stop: Stop,
+    /// Number and process of the subscriber that was last said to be waited for.
+    told: Option<(u32, u32)>,
 }
+
+/// A wait for a subscriber that takes longer is told of.
+const TELL_AFTER: Duration = Duration::from_secs(1);
 
 impl Outlet<'_> {
     /// Waits until `count` subscribers are there; false: asked to end instead.
     fn wait_subscribers(&self, count: usize) -> Result<bool, Failure> {
+        let max = self.info.max_subscribers;
+        if count > max as usize {
+            return Err(Failure::say(format_args!(
+                "--wait-subscribers {count}: topic {} has places for {max}",
+                self.info.name
+            )));
+        }
         while count > 0 && !self.stop.asked() {
             if self.publisher.wait_subscribers(count, LOOK_EVERY)? {
                 break;
@@ -148,6 +188,7 @@ impl Outlet<'_> {
         if !self.pace.wait(&self.stop) {
             return Ok(false);
         }
+        let started = Instant::now();
         while !self.stop.asked() {
             match self
                 .publisher
@@ -155,10 +196,26 @@ impl Outlet<'_> {
             {
                 Ok(_) => return Ok(true),
                 // A subscriber is waited for, for as long as it takes.
+                Err(PublishError::Full(culprit)) if started.elapsed() >= TELL_AFTER => {
+                    self.tell(culprit);
+                }
                 Err(PublishError::Full(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(false)
+    }
+
+    /// Says who is waited for, once until it is another one.
+    fn tell(&mut self, culprit: Culprit) {
+        let who = Some((culprit.subscriber, culprit.pid));
+        if self.told != who {
+            self.told = who;
+            complain(format_args!(
+                "{}: waiting for room: {culprit}; let it go on, or end it (one that is started with \
+                 --stall-timeout is not waited for longer)",
+                self.info.name
+            ));
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use ringbus::{Bus, Pattern, PollError, Topic, TopicError};
+use ringbus::{Bus, PollError, Topic, TopicError};
 
 use crate::args::{Delivery, Format, Place, SubArgs};
 use crate::format;
@@ -25,13 +25,28 @@ const BATCH: usize = 256;
 pub fn run(place: &Place, args: &SubArgs) -> Result<Outcome, Failure> {
     let filter = args.filter.filter();
     if filter.is_some() && args.delivery == Delivery::Observe {
-        return Err(Failure::say(
+        return Err(Failure::usage(
             "an observer gets every message: filter with --delivery lossy or reliable",
         ));
     }
     let filter = filter.unwrap_or_default();
-    // What is neither is refused where it is opened.
-    let is_pattern = Pattern::new(&args.topic).is_ok_and(|pattern| !pattern.is_name());
+    let is_pattern = args.topic.contains(['*', '>']);
+    if is_pattern {
+        if args.delivery == Delivery::Observe {
+            return Err(Failure::usage(
+                "--delivery observe reads one topic: name it, or subscribe lossy",
+            ));
+        }
+    } else if args.by_time {
+        return Err(Failure::usage(
+            "--by-time: a topic has one order; it is for patterns",
+        ));
+    }
+    if args.stall_timeout.is_some() && args.delivery != Delivery::Reliable {
+        return Err(Failure::usage(
+            "--stall-timeout: only --delivery reliable is waited for",
+        ));
+    }
     let stop = Stop::install()?;
     let until = Until {
         deadline: args.timeout.map(|timeout| Instant::now() + timeout),
@@ -40,11 +55,6 @@ pub fn run(place: &Place, args: &SubArgs) -> Result<Outcome, Failure> {
     let bus = place.open_or_create_for(&args.sharing)?;
     if is_pattern {
         return many::run(&bus, args, filter, &until);
-    }
-    if args.by_time {
-        return Err(Failure::say(
-            "--by-time: a topic has one order; it is for patterns",
-        ));
     }
     let Some(topic) = await_topic(&bus, &args.topic, &until)? else {
         return Ok(until.give_up(&args.topic, "it does not exist"));
@@ -57,7 +67,10 @@ pub fn run(place: &Place, args: &SubArgs) -> Result<Outcome, Failure> {
             printer.pump(subscriber.filter(filter).join()?, &topic, &until)
         }
         Delivery::Reliable => {
-            let subscriber = topic.subscriber().reliable().start(args.from.start());
+            let mut subscriber = topic.subscriber().reliable().start(args.from.start());
+            if let Some(timeout) = args.stall_timeout {
+                subscriber = subscriber.stall_timeout(timeout);
+            }
             printer.pump(subscriber.filter(filter).join()?, &topic, &until)
         }
     };

@@ -133,13 +133,17 @@ fn check_no_wildcard(level: &str, level_at: usize) -> Result<(), PatternError> {
 #[non_exhaustive]
 pub enum PatternError {
     /// A `>` is followed by more levels.
-    #[error("'>' at byte {position} is not the last level; use '*' for a single level")]
+    #[error(
+        "the pattern's '>' at byte {position} is not its last level; use '*' for a single level"
+    )]
     RestNotLast {
         /// Where it is.
         position: usize,
     },
     /// A `*` or `>` has neighbours in its level.
-    #[error("{wildcard:?} at byte {position} must be a level of its own, between '/' and '/'")]
+    #[error(
+        "the pattern's {wildcard:?} at byte {position} must be a level of its own, between '/' and '/'"
+    )]
     PartOfLevel {
         /// `*` or `>`.
         wildcard: char,
@@ -147,8 +151,13 @@ pub enum PatternError {
         position: usize,
     },
     /// No topic's name could ever match.
-    #[error("the pattern matches no topic: {0}")]
+    #[error("{}", of_pattern(.0))]
     Name(#[from] NameError),
+}
+
+/// Why no name can match, said of the pattern.
+fn of_pattern(error: &NameError) -> String {
+    error.to_string().replacen("the name", "the pattern", 1)
 }
 
 impl FromStr for Pattern {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use ringbus::{Attribute, AttributeError, Attributes, Filter, Policy};
+use ringbus::{Attribute, Attributes, Filter, Policy};
 
 use super::values::seconds;
+use crate::outcome::Failure;
 
 /// What `sub` wants of a topic.
 #[derive(Debug, clap::Args)]
@@ -76,13 +77,27 @@ pub struct AttributeArgs {
 }
 
 impl AttributeArgs {
-    /// All of them together.
-    pub fn attributes(&self) -> Result<Attributes, AttributeError> {
+    /// All of them together; as wrong usage, why they cannot be.
+    pub fn attributes(&self) -> Result<Attributes, Failure> {
         let mut all = Attributes::new();
-        for (key, value) in &self.attributes {
-            all.set(key, read(value))?;
+        for (number, (key, value)) in self.attributes.iter().enumerate() {
+            if self.attributes[..number]
+                .iter()
+                .any(|(other, _)| other == key)
+            {
+                let words =
+                    format_args!("--attribute: {key} is given twice; a message has it once");
+                return Err(Failure::usage(words));
+            }
+            all.set(key, read(value)).map_err(Failure::usage)?;
         }
-        Ok(all)
+        let bytes = all.len_bytes();
+        match self.attributes_max {
+            Some(max) if bytes > max.into() => Err(Failure::usage(format_args!(
+                "the attributes take up {bytes} bytes: --attributes-max {bytes} has room for them"
+            ))),
+            _ => Ok(all),
+        }
     }
 }
 
@@ -126,7 +141,14 @@ fn mask(text: &str) -> Result<(u64, u64), String> {
     let (mask, value) = text
         .split_once(':')
         .ok_or("must be a mask, ':' and a value, like 0xff00:0x0300")?;
-    Ok((number(mask)?, number(value)?))
+    let (mask, value) = (number(mask)?, number(value)?);
+    match value & !mask {
+        0 => Ok((mask, value)),
+        beside => Err(format!(
+            "the value has bits outside the mask, {beside:#x}, and so matches nothing: take them out of \
+             it, or put them into the mask"
+        )),
+    }
 }
 
 fn flags_mask(text: &str) -> Result<(u16, u16), String> {
@@ -152,6 +174,8 @@ mod tests {
     #[test]
     fn masks_are_decimal_or_hexadecimal() {
         assert_eq!(mask("0xff00:768"), Ok((0xff00, 768)));
+        assert_eq!(mask("3:0"), Ok((3, 0)));
+        assert!(mask("0x1:0x2").unwrap_err().contains("0x2"));
         for wrong in ["", "1", "1:", ":1", "0x:1", "-1:1", "1:1:1"] {
             assert!(mask(wrong).is_err(), "{wrong}");
         }

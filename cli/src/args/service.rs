@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Sharing;
-use super::values::{seconds, size};
+use super::values::{seconds, service, size};
 
 /// `ringbus call`.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,7 @@ Exit codes: 0 answered (or interrupted), 1 failed: no server, or one that ended 
 wrong usage, 3 the time ran out first.")]
 pub struct CallArgs {
     /// The service
+    #[arg(value_parser = service)]
     pub service: String,
     /// The request [default: what comes in on stdin]
     pub request: Option<String>,
@@ -57,6 +58,7 @@ Examples:
 Exit codes: 0 done (or interrupted), 1 failed, 2 wrong usage.")]
 pub struct ServeArgs {
     /// The service
+    #[arg(value_parser = service)]
     pub service: String,
     /// The longest request in bytes [default: 1024]
     #[arg(long, value_name = "BYTES", value_parser = size)]

@@ -5,7 +5,7 @@ use std::fs;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ringbus::{Access, Start};
+use ringbus::{Access, NameError, Pattern, PatternError, Start, TopicName};
 
 /// The first message of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,26 @@ impl fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
+
+/// The name of a topic.
+pub fn topic(text: &str) -> Result<String, NameError> {
+    TopicName::new(text).map(|name| name.to_string())
+}
+
+/// The name of a topic, or a pattern of such names.
+pub fn topic_or_pattern(text: &str) -> Result<String, PatternError> {
+    match text.contains(['*', '>']) {
+        true => Pattern::new(text).map(|pattern| pattern.to_string()),
+        false => Ok(topic(text)?),
+    }
+}
+
+/// The name of a service, which its topics' names begin with.
+pub fn service(text: &str) -> Result<String, NameError> {
+    TopicName::new(text)?;
+    TopicName::new(&format!("{text}/requests"))?;
+    Ok(text.to_owned())
+}
 
 /// Bytes, at least one.
 pub fn size(text: &str) -> Result<usize, Unreadable> {

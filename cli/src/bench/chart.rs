@@ -1,8 +1,9 @@
 //! Distributions of latencies as files: a picture, and a log for other tools.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::serialization::V2DeflateSerializer;
@@ -14,25 +15,86 @@ use crate::args::ChartArgs;
 use crate::latency::Latencies;
 use crate::outcome::Failure;
 
-/// Writes what was asked for.
-pub fn write(args: &ChartArgs, report: &Report) -> Result<(), Failure> {
-    let runs = [("ringbus", &report.bus), ("floor", &report.floor)];
-    let runs: Vec<_> = runs
-        .into_iter()
-        .filter_map(|(peer, run)| Some((peer, run.as_ref()?)))
-        .collect();
-    if let Some(path) = &args.hdr {
-        save(path, &log(&runs)?)?;
-    }
-    if let Some(path) = &args.svg {
-        save(path, svg(report.case, &runs).as_bytes())?;
-    }
-    Ok(())
+/// The files that were asked for: open before anything is measured, and gone again if nothing is.
+pub struct Charts {
+    hdr: Option<Target>,
+    svg: Option<Target>,
 }
 
-fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    fs::write(path, bytes)
-        .map_err(|e| Failure::io(format_args!("cannot write {}", path.display()), &e))
+impl Charts {
+    /// Makes the files, or opens those that are there and leaves them as they are.
+    pub fn open(args: &ChartArgs) -> Result<Self, Failure> {
+        let open = |path: &Option<PathBuf>| path.as_deref().map(Target::open).transpose();
+        Ok(Self {
+            hdr: open(&args.hdr)?,
+            svg: open(&args.svg)?,
+        })
+    }
+
+    /// Writes what came out.
+    pub fn write(self, report: &Report) -> Result<(), Failure> {
+        let runs = runs(report);
+        if let Some(hdr) = self.hdr {
+            hdr.save(&log(&runs)?)?;
+        }
+        if let Some(svg) = self.svg {
+            svg.save(svg_of(report.case, &runs).as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// A file to be written at the end.
+struct Target {
+    path: PathBuf,
+    file: File,
+    /// It was not there before, and is not written yet.
+    is_empty: bool,
+}
+
+impl Target {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let made = File::create_new(path).map(|file| (file, true));
+        let opened = || File::options().write(true).open(path);
+        let (file, is_empty) = match made {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => opened().map(|file| (file, false)),
+            made => made,
+        }
+        .map_err(|e| cannot_write(path, &e))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            is_empty,
+        })
+    }
+
+    fn save(mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.is_empty = false;
+        // What is no file, such as /dev/stdout, has no length either.
+        let _ = self.file.set_len(0);
+        let written = self.file.write_all(bytes);
+        written.map_err(|e| cannot_write(&self.path, &e))
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if self.is_empty {
+            // Nobody is left to be told if it cannot be removed.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::io(format_args!("cannot write {}", path.display()), error)
+}
+
+fn runs(report: &Report) -> Vec<(&'static str, &Run)> {
+    let runs = [("ringbus", &report.bus), ("floor", &report.floor)];
+    runs.into_iter()
+        .filter_map(|(peer, run)| Some((peer, run.as_ref()?)))
+        .collect()
 }
 
 /// An interval log (version 1.3 of HdrHistogram's format) in nanoseconds, each distribution an
@@ -81,7 +143,7 @@ const NINES: [(f64, &str); 7] = [
 ];
 
 /// Latency over percentile, both logarithmic: to the right by how few are slower.
-fn svg(case: &str, runs: &[(&str, &Run)]) -> String {
+fn svg_of(case: &str, runs: &[(&str, &Run)]) -> String {
     let curves: Vec<_> = runs
         .iter()
         .flat_map(|(peer, run)| run.latencies.iter().map(move |(name, of)| (peer, name, of)))
@@ -219,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_picture_has_a_curve_for_each_that_rises_to_the_right() {
-        let picture = svg("pingpong", &[("ringbus", &run()), ("floor", &run())]);
+        let picture = svg_of("pingpong", &[("ringbus", &run()), ("floor", &run())]);
         assert_eq!(picture.matches("<polyline").count(), 2);
         let points = Scale { decades: (2, 5) }.points(&run().latencies[0].1);
         let points: Vec<Vec<f64>> = points

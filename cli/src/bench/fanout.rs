@@ -34,7 +34,7 @@ pub fn bus(scene: &Scene, args: &FanoutArgs) -> Result<Run, Failure> {
         .capacity
         .is_some_and(|slots| (slots as u64) < 2 * AT_ONCE)
     {
-        return Err(Failure::say(format_args!(
+        return Err(Failure::usage(format_args!(
             "--capacity: fanout needs {} slots or more, as one thread publishes {AT_ONCE} messages \
              before it takes them",
             2 * AT_ONCE

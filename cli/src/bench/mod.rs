@@ -36,6 +36,7 @@ use crate::args::{Bench, BenchArgs, BenchCase, BenchRoleArgs, ChartArgs, CommonA
 use crate::outcome::{Failure, Outcome, complain};
 use crate::signals::Stop;
 
+use chart::Charts;
 use clock::Clock;
 use report::Report;
 use run::Run;
@@ -52,10 +53,11 @@ pub fn run(place: &Place, args: &BenchArgs) -> Result<Outcome, Failure> {
     };
     let plan = Plan::of(case);
     let stop = Stop::install()?;
+    let charts = plan.chart.map(Charts::open).transpose()?;
     let report = plan.measure(place, is_floor_only, &stop)?;
     report.print(plan.common)?;
-    if let Some(chart) = plan.chart {
-        chart::write(chart, &report)?;
+    if let Some(charts) = charts {
+        charts.write(&report)?;
     }
     Ok(Outcome::Done)
 }

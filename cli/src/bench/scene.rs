@@ -24,7 +24,7 @@ impl Scene {
     pub fn new(place: &Place, common: &CommonArgs, stop: &Stop) -> Result<Self, Failure> {
         static RUN: AtomicU32 = AtomicU32::new(0);
         if place.bus.is_some() {
-            return Err(Failure::say(
+            return Err(Failure::usage(
                 "bench works on a bus of its own: leave out --bus",
             ));
         }
@@ -77,7 +77,7 @@ fn processors(common: &CommonArgs) -> Result<Vec<usize>, Failure> {
     };
     match asked.iter().find(|cpu| !allowed.contains(cpu)) {
         None => Ok(asked.clone()),
-        Some(cpu) => Err(Failure::say(format_args!(
+        Some(cpu) => Err(Failure::usage(format_args!(
             "--cpus {cpu}: this process may run on {allowed:?} only"
         ))),
     }

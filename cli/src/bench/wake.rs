@@ -34,7 +34,7 @@ const SIZE_MIN: usize = 16;
 /// Through the bus.
 pub fn bus(scene: &Scene, args: &WakeArgs) -> Result<Run, Failure> {
     if args.form.payload_bytes() < SIZE_MIN {
-        return Err(Failure::say(format_args!(
+        return Err(Failure::usage(format_args!(
             "--size {}: wake needs {SIZE_MIN} bytes or more",
             args.form.payload_bytes()
         )));

@@ -21,13 +21,13 @@ pub fn run(bus: &Bus, args: &SubArgs, filter: Filter, until: &Until) -> Result<O
     let builder = bus.subscribe_pattern(&args.topic);
     let builder = builder.start(args.from.start()).filter(filter);
     let builder = match args.delivery {
-        Delivery::Lossy => builder.lossy(),
         Delivery::Reliable => builder.reliable(),
-        Delivery::Observe => {
-            return Err(Failure::say(
-                "--delivery observe reads one topic: name it, or subscribe lossy",
-            ));
-        }
+        // Observers are refused before: they read one topic.
+        Delivery::Lossy | Delivery::Observe => builder.lossy(),
+    };
+    let builder = match args.stall_timeout {
+        Some(timeout) => builder.stall_timeout(timeout),
+        None => builder,
     };
     let builder = match args.by_time {
         true => builder.order(Order::Time),

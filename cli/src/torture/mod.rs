@@ -45,7 +45,7 @@ use setting::Setting;
 /// Runs a case; anything but a clean bill is a failure.
 pub fn run(place: &Place, args: &TortureArgs) -> Result<Outcome, Failure> {
     if args.operation.is_some() && !matches!(args.case, Case::Step | Case::Stop) {
-        return Err(Failure::say("only step and stop know --operation"));
+        return Err(Failure::usage("only step and stop know --operation"));
     }
     let setting = Setting::new(place, args)?;
     let run = match args.case {

@@ -33,12 +33,12 @@ impl Setting {
     /// Makes the directory; it is removed when this is dropped.
     pub fn new(place: &Place, args: &TortureArgs) -> Result<Self, Failure> {
         if place.bus.is_some() {
-            return Err(Failure::say(
+            return Err(Failure::usage(
                 "torture works on a bus of its own: leave out --bus",
             ));
         }
         if args.first.is_some() && args.case != Case::Hostile {
-            return Err(Failure::say("--first is for the case hostile only"));
+            return Err(Failure::usage("--first is for the case hostile only"));
         }
         let stop = Stop::install()?;
         let parent = place.dir.as_deref().unwrap_or(Path::new("/dev/shm"));

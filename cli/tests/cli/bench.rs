@@ -192,6 +192,22 @@ fn latencies_are_drawn_and_logged_beside_the_floor() {
 }
 
 #[test]
+fn files_that_cannot_be_written_are_told_of_before_anything_is_measured() {
+    let bus = Scratch::new();
+    let there = bus.path().join("latency.svg");
+    let dir = bus.path().display().to_string();
+    for flags in [
+        format!("--svg {dir}/nowhere/latency.svg"),
+        format!("--svg {} --hdr {dir}", there.display()),
+    ] {
+        // An hour's work, and more.
+        let line = format!("bench pingpong --iters 100000000000 {flags} --dir {dir}");
+        bus.start(&line).finish().badly(1, "cannot write ");
+        assert!(!there.exists());
+    }
+}
+
+#[test]
 fn stream_loses_nothing_one_by_one_and_in_batches() {
     let bus = Scratch::new();
     for flags in [
@@ -362,12 +378,12 @@ fn what_cannot_be_measured_is_refused_with_the_reason() {
         ("pingpong --cpus 0,x", 2, "numbers of processors"),
         (
             "pingpong --cpus 100000",
-            1,
+            2,
             "--cpus 100000: this process may run on",
         ),
-        ("fanout --capacity 512", 1, "needs 1024 slots or more"),
-        ("wake --size 8", 1, "16 bytes or more"),
-        ("pingpong --bus mine", 1, "leave out --bus"),
+        ("fanout --capacity 512", 2, "needs 1024 slots or more"),
+        ("wake --size 8", 2, "16 bytes or more"),
+        ("pingpong --bus mine", 2, "leave out --bus"),
         ("nothing", 2, "nothing"),
     ] {
         bus.run(&format!("bench {line}"), b"").badly(code, words);

@@ -28,8 +28,48 @@ fn wrong_usage_is_2() {
         "info",
         "top --interval 0",
         "demo --seconds 0",
+        "sub a --by-time",
+        "sub a --delivery observe --every 2",
+        "sub a/* --delivery observe",
+        "sub a --stall-timeout 1",
+        "sub a --tag-mask 0x1:0x2",
+        "sub a --flags-mask 1:3",
+        "sub a/b*",
+        "sub >/a",
+        "pub t --bus .hidden",
+        "pub t --bus a/b",
+        "pub t --attribute a=1 --attribute a=2 --attributes-max 64",
+        "pub t --attribute a=1 --attributes-max 4",
+        "call a//b x",
+        "serve a/ -- cat",
+        "torture kill --operation publish",
+        "torture kill --bus b",
+        "torture step --operation nonsense",
     ] {
         bus.run(line, b"").badly(2, "error: ");
+    }
+    for name in ["a//b", "/a", "a/", "..", "a*"] {
+        for verb in ["pub", "sub", "info", "rm", "call", "serve"] {
+            let command = if verb == "serve" { "-- cat" } else { "" };
+            bus.run(&format!("{verb} {name} {command}"), b"x\n")
+                .badly(2, "error: ");
+        }
+    }
+    assert_eq!(std::fs::read_dir(bus.path()).unwrap().count(), 0, "a bus");
+    bus.run("pub t --capacity 1152921504606846976", b"")
+        .badly(2, "error: ");
+}
+
+#[test]
+fn a_pattern_is_called_one() {
+    let bus = Scratch::new();
+    for (pattern, words) in [
+        ("a//*", "the pattern has an empty level at byte 2"),
+        ("a/b*", "the pattern's '*' at byte 3 must be a level"),
+        ("a/>/b", "the pattern's '>' at byte 2 is not its last level"),
+    ] {
+        let ran = bus.run(&format!("sub {pattern}"), b"").badly(2, words);
+        assert!(!ran.err.contains("the name"), "{}", ran.err);
     }
 }
 
@@ -67,14 +107,11 @@ fn a_failure_is_1_and_says_why() {
     bus.run("pub t", b"").well();
     bus.run("info other", b"").badly(1, "other");
     bus.run("rm other", b"").badly(1, "other");
-    for name in ["a//b", "/a", "a/", "..", "a*"] {
-        bus.run(&format!("pub {name}"), b"x\n")
-            .badly(1, "ringbus: ");
-        bus.run(&format!("sub {name} --timeout 1"), b"")
-            .badly(1, "ringbus: ");
-    }
-    bus.run("pub t --bus .hidden", b"").badly(1, "ringbus: ");
-    bus.run("pub t --bus a/b", b"").badly(1, "ringbus: ");
+    bus.run("pub t --wait-subscribers 10000", b"")
+        .badly(1, "topic t has places for ");
+    bus.run("pub new --attribute a=1", b"")
+        .badly(1, "new has no room for attributes");
+    bus.run("info new", b"").badly(1, "new does not exist");
 }
 
 #[test]
@@ -203,12 +240,45 @@ fn a_signal_ends_a_publisher_that_waits_for_a_reliable_subscriber() {
     let mut stdin = publisher.stdin();
     stdin.write_all("x\n".repeat(1000).as_bytes()).unwrap();
     bus.wait_for("t", |info| info["next"].as_u64() >= Some(64));
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(1500));
     publisher.end_by(libc::SIGINT);
-    publisher.finish().well();
+    let ran = publisher.finish();
+    let who = format!(
+        "(pid {}) is 64 messages behind; let it go on",
+        subscriber.pid()
+    );
+    let lines: Vec<_> = ran.err.lines().collect();
+    assert!(
+        matches!(&lines[..], [line] if line.contains(&who)),
+        "{ran:?}"
+    );
+    assert_eq!(ran.code, Some(0));
     subscriber.signal(libc::SIGCONT);
     subscriber.end_by(libc::SIGINT);
     assert!(subscriber.finish().well().out.len() >= 2 * 64);
+}
+
+#[test]
+fn a_subscriber_says_how_long_it_is_waited_for() {
+    let bus = Scratch::new();
+    let mut publisher = bus.start("pub t --capacity 64 --wait-subscribers 1");
+    let subscriber = bus.start("sub t --delivery reliable --stall-timeout 0.2");
+    bus.wait_for("t", |info| {
+        info["subscribers"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+    });
+    subscriber.signal(libc::SIGSTOP);
+    let mut stdin = publisher.stdin();
+    stdin.write_all("x\n".repeat(1000).as_bytes()).unwrap();
+    drop(stdin);
+    publisher.finish().well();
+    subscriber.signal(libc::SIGCONT);
+    std::thread::sleep(Duration::from_millis(300));
+    subscriber.end_by(libc::SIGINT);
+    subscriber
+        .finish()
+        .badly(0, "t: evicted for being stuck too long");
 }
 
 #[test]

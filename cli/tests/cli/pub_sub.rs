@@ -289,14 +289,14 @@ fn filters_and_attributes_that_cannot_be_are_refused() {
         ),
         (
             "sub plain --delivery observe --tag 1",
-            1,
+            2,
             "an observer gets every message",
         ),
         ("pub plain --attribute a", 2, "like venue=XNYS"),
         ("pub plain --attribute a=1", 1, "has no room for attributes"),
         (
             "pub new --attributes-max 4 --attribute a=1",
-            1,
+            2,
             "take up 13 bytes",
         ),
     ] {

@@ -164,7 +164,7 @@ fn bad_words_are_refused_with_a_reason() {
         bus.run(line, b"").badly(2, "error: ");
     }
     bus.run("torture kill --bus work", b"")
-        .badly(1, "leave out --bus");
+        .badly(2, "leave out --bus");
     bus.run("torture kill --dir /nowhere/at/all", b"")
         .badly(1, "cannot make /nowhere/at/all/ringbus-torture-");
     bus.run("torture-role kill/nobody /tmp", b"")

@@ -66,5 +66,5 @@ fn the_last_mutations_there_are_are_the_end() {
 fn only_hostile_has_a_first_mutation() {
     let bus = Scratch::new();
     let told = bus.start("torture kill --first 3").finish();
-    told.badly(1, "--first is for the case hostile only");
+    told.badly(2, "--first is for the case hostile only");
 }

@@ -102,8 +102,8 @@ fn an_operation_that_is_not_there_is_an_error() {
     let dir = bus.path().display();
     let line = format!("torture step --operation dance --dir {dir}");
     bus.run(&line, b"")
-        .badly(1, "no operation has \"dance\" in its name");
+        .badly(2, "no operation has \"dance\" in its name");
     let line = format!("torture kill --operation publish --dir {dir}");
     bus.run(&line, b"")
-        .badly(1, "only step and stop know --operation");
+        .badly(2, "only step and stop know --operation");
 }

@@ -104,7 +104,7 @@ impl<'s> Plan<'s> {
         let mut jobs = Job::all(manner);
         jobs.retain(|job| job.name().contains(setting.operation()));
         if jobs.is_empty() {
-            return Err(Failure::say(format_args!(
+            return Err(Failure::usage(format_args!(
                 "no operation has {:?} in its name; --json without --operation lists them",
                 setting.operation()
             )));
