@@ -139,6 +139,8 @@ pub enum Verb {
     Info(InfoArgs),
     /// Remove a topic and free its memory
     Rm(RmArgs),
+    /// Remove a whole bus with all its topics, and free their memory
+    Destroy(DestroyArgs),
     /// Clear away what dead processes left behind
     Gc(ListArgs),
     /// Watch rates and lags live
@@ -226,8 +228,14 @@ pub struct PubArgs {
     pub payload_max: Option<usize>,
     /// Make the topic on huge pages, for all who use it; without them, which is said, where the system
     /// gives none
+    #[arg(long, alias = "huge")]
+    pub huge_pages: bool,
+    /// Fault the topic's memory in before the first message
     #[arg(long)]
-    pub huge: bool,
+    pub prefault: bool,
+    /// Keep the topic's memory from being swapped out, as long as this runs
+    #[arg(long)]
+    pub lock_memory: bool,
     /// Allow many publishers on the topic at once, in one order [default: one at a time]
     #[arg(long)]
     pub shared: bool,
@@ -411,6 +419,22 @@ pub struct RmArgs {
     /// The topic, like `fx/audusd`
     #[arg(value_parser = topic)]
     pub topic: String,
+    /// Remove it even while living processes are on it
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `ringbus destroy`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The bus is the one that --bus and --dir name. One in use is left alone, which is an error (code 1), unless
+--force is given: then it vanishes, those who are on it go on with each other, and whoever opens it
+next gets a new one. --force also removes a bus that is damaged or of another release.
+
+Examples:
+  ringbus destroy                            the bus `default`
+  ringbus --dir /dev/shm/plant destroy --bus line-2")]
+pub struct DestroyArgs {
     /// Remove it even while living processes are on it
     #[arg(long)]
     pub force: bool,

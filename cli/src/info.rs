@@ -90,7 +90,18 @@ fn form(page: &mut Page, info: &TopicInfo) {
             bytes => format!("up to {}", units::plural(bytes as u64, "byte")),
         },
     );
-    page.line("memory", units::bytes(info.memory_bytes));
+    page.line(
+        "memory",
+        format_args!(
+            "{}{}",
+            units::bytes(info.memory_bytes),
+            if info.huge_pages {
+                ", on huge pages"
+            } else {
+                ""
+            }
+        ),
+    );
     page.line(
         "access",
         format_args!(

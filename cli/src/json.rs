@@ -44,6 +44,7 @@ pub fn topic(info: &TopicInfo) -> Value {
         "waited": info.waited,
         "evicted": info.evicted,
         "memory_bytes": info.memory_bytes,
+        "huge_pages": info.huge_pages,
         "owner": info.owner,
         "group": info.access.gid,
         "access": format!("{:04o}", info.access.mode()),

@@ -21,6 +21,7 @@ mod call;
 mod check;
 mod claim;
 mod demo;
+mod destroy;
 mod format;
 mod gc;
 mod info;
@@ -81,6 +82,7 @@ fn run(args: &Args) -> Result<Outcome, Failure> {
         Verb::Topics(args) => topics::run(place, args),
         Verb::Info(args) => info::run(place, args),
         Verb::Rm(args) => remove::run(place, args),
+        Verb::Destroy(args) => destroy::run(place, args),
         Verb::Gc(args) => gc::run(place, args),
         Verb::Top(args) => top::run(place, args),
         Verb::Torture(args) => torture::run(place, args),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use ringbus::{CallError, OpenError, TopicError};
+use ringbus::{CallError, JoinError, OpenError, RegistryError, SegmentError, TopicError};
 
 /// An ending that is no failure of the command itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,18 @@ macro_rules! said_by_the_bus {
             }
         })+
     };
+}
+
+/// Why this user cannot subscribe, and what it can do instead where that is to observe.
+pub fn cannot_join(topic: &str, error: &JoinError) -> String {
+    match error {
+        // It is open, and so may be observed.
+        JoinError::Segment(SegmentError::Permission { .. })
+        | JoinError::Registry(RegistryError::Segment(SegmentError::Permission { .. })) => format!(
+            "topic {topic}: this user may observe it, and not subscribe: read it with --delivery observe"
+        ),
+        error => error.to_string(),
+    }
 }
 
 said_by_the_bus!(

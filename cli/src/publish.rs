@@ -43,12 +43,12 @@ pub fn run(place: &Place, args: &PubArgs) -> Result<Outcome, Failure> {
 
 /// Opens the topic, or makes it; in small pages where the system gives it no huge ones.
 fn open_topic(bus: &Bus, args: &PubArgs) -> Result<Topic<[u8]>, Failure> {
-    let asked = describe(bus, args).huge_pages(args.huge);
+    let asked = describe(bus, args).huge_pages(args.huge_pages);
     match asked.open_or_create() {
         Err(TopicError::Segment(
             error @ (SegmentError::NoHugePages { .. } | SegmentError::Unsupported { .. }),
         )) => {
-            complain(format_args!("note: --huge is left out: {error}"));
+            complain(format_args!("note: --huge-pages is left out: {error}"));
             Ok(describe(bus, args).open_or_create()?)
         }
         opened => Ok(opened?),
@@ -76,6 +76,9 @@ fn describe(bus: &Bus, args: &PubArgs) -> TopicBuilder<[u8]> {
     if let Some(bytes) = args.attributes.attributes_max {
         builder = builder.attributes_max(bytes.into());
     }
+    builder = builder
+        .prefault(args.prefault)
+        .lock_memory(args.lock_memory);
     if let Some(access) = args.sharing.mode {
         builder = builder.access(access);
     }

@@ -7,11 +7,11 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use ringbus::{Bus, PollError, Topic, TopicError};
+use ringbus::{Bus, PollError, Subscriber, SubscriberBuilder, Topic, TopicError};
 
 use crate::args::{Delivery, Format, Place, SubArgs};
 use crate::format;
-use crate::outcome::{Failure, Outcome, complain};
+use crate::outcome::{Failure, Outcome, cannot_join, complain};
 use crate::output;
 use crate::signals::{LOOK_EVERY, Stop};
 use crate::source::Source;
@@ -64,20 +64,33 @@ pub fn run(place: &Place, args: &SubArgs) -> Result<Outcome, Failure> {
         Delivery::Observe => printer.pump(topic.observer(args.from.start())?, &topic, &until),
         Delivery::Lossy => {
             let subscriber = topic.subscriber().lossy().start(args.from.start());
-            printer.pump(subscriber.filter(filter).join()?, &topic, &until)
+            printer.pump(
+                join(subscriber.filter(filter), &args.topic)?,
+                &topic,
+                &until,
+            )
         }
         Delivery::Reliable => {
             let mut subscriber = topic.subscriber().reliable().start(args.from.start());
             if let Some(timeout) = args.stall_timeout {
                 subscriber = subscriber.stall_timeout(timeout);
             }
-            printer.pump(subscriber.filter(filter).join()?, &topic, &until)
+            printer.pump(
+                join(subscriber.filter(filter), &args.topic)?,
+                &topic,
+                &until,
+            )
         }
     };
     printer.losses.sum_up();
     let ending = ending?;
     let lost = args.strict && printer.losses.total > 0;
     Ok(if lost { Outcome::Lost } else { ending })
+}
+
+fn join(builder: SubscriberBuilder<[u8]>, topic: &str) -> Result<Subscriber<[u8]>, Failure> {
+    let joined = builder.join();
+    joined.map_err(|error| Failure::say(cannot_join(topic, &error)))
 }
 
 /// Opens the topic, waiting for it to appear; none: it did not.

@@ -82,6 +82,8 @@ pub struct TopicInfo {
     pub evicted: u64,
     /// Bytes of memory that the topic takes.
     pub memory_bytes: u64,
+    /// Whether its ring was made on huge pages.
+    pub huge_pages: bool,
     /// The number of the user to whom the topic belongs; 0 where files have no owners.
     pub owner: u32,
     /// Who may use it besides its owner.
@@ -233,6 +235,7 @@ pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
         type_size,
         type_align,
         encoding,
+        huge_pages,
         ..
     } = &**topic.description();
     let shape = geometry.shape;
@@ -275,6 +278,7 @@ pub(super) fn describe(topic: &TopicShared) -> TopicInfo {
         waited: sum(|record| &record.waited),
         evicted: sum(|record| &record.evicted),
         memory_bytes: memory_bytes(topic),
+        huge_pages: *huge_pages,
         owner: topic.ring.segment().ownership().map_or(0, |file| file.uid),
         access: topic.access().unwrap_or_default(),
         publishers: publishers(&topic.bus, &records),

@@ -137,8 +137,8 @@ pub struct FormArgs {
     #[arg(long, value_name = "N", value_parser = capacity)]
     pub capacity: Option<usize>,
     /// Make the topic on huge pages; the floor has none
-    #[arg(long)]
-    pub huge: bool,
+    #[arg(long, alias = "huge")]
+    pub huge_pages: bool,
 }
 
 /// How publishers share the measured topic.

@@ -37,7 +37,7 @@ pub fn floor(scene: &Scene, args: &CallBenchArgs) -> Result<Run, Failure> {
         form: FormArgs {
             size: Some(args.size),
             lean: false,
-            huge: false,
+            huge_pages: false,
             mode: args.mode,
             delivery: Reading::Reliable,
             capacity: None,

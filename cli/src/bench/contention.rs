@@ -31,7 +31,7 @@ pub fn bus(scene: &Scene, args: &ContentionArgs) -> Result<Run, Failure> {
     let form = FormArgs {
         size: Some(args.size),
         lean: false,
-        huge: false,
+        huge_pages: false,
         mode: Mode::Shared,
         delivery: Reading::Reliable,
         capacity: args.capacity,

@@ -27,7 +27,7 @@ impl FormArgs {
         if let Some(slots) = self.capacity {
             topic = topic.capacity(slots);
         }
-        Ok(topic.huge_pages(self.huge).create()?)
+        Ok(topic.huge_pages(self.huge_pages).create()?)
     }
 
     /// What is told of it.
@@ -35,7 +35,7 @@ impl FormArgs {
         json!({
             "size": self.payload_bytes(),
             "lean": self.lean,
-            "huge": self.huge,
+            "huge_pages": self.huge_pages,
             "mode": match self.mode {
                 Mode::Exclusive => "exclusive",
                 Mode::Shared => "shared",

@@ -87,13 +87,13 @@ type Handle = *mut c_void;
 /// The functions that are used, each by its name without the prefix.
 macro_rules! functions {
     ($($name:ident: fn($($argument:ty),*) -> $result:ty;)+) => {
-        /// The shared library; it stays loaded.
+        /// The functions of the shared library, which stays loaded.
         #[derive(Clone, Copy)]
-        pub struct Library {
+        pub struct Functions {
             $($name: unsafe extern "C" fn($($argument),*) -> $result,)+
         }
 
-        impl Library {
+        impl Functions {
             fn of(file: *mut c_void) -> Result<Self, Failure> {
                 Ok(Self {
                     $($name: {
@@ -121,7 +121,7 @@ functions! {
     subscriber_poll_batch: fn(Handle, *mut Message, usize, *mut usize) -> i32;
 }
 
-impl Library {
+impl Functions {
     /// The library that `RINGBUS_LIBRARY` names, or that lies beside this program, or that the system finds.
     pub fn load() -> Result<Self, Failure> {
         let mut reasons = Vec::new();
@@ -172,8 +172,8 @@ impl Library {
         let mut bus = null_mut();
         // SAFETY: options of their size with a text that ends in NUL, and a place for the result.
         self.done(unsafe { (self.bus_open)(null(), &options, &mut bus) })?;
-        let library = self;
-        Ok(BusInC { library, bus })
+        let functions = self;
+        Ok(BusInC { functions, bus })
     }
 
     /// A code as a result.
@@ -259,7 +259,7 @@ impl From<InC> for Failure {
 
 /// A `ringbus_bus`, open until the process ends, as is all else here.
 pub struct BusInC {
-    library: Library,
+    functions: Functions,
     bus: Handle,
 }
 
@@ -267,17 +267,17 @@ impl BusInC {
     fn topic(&self, name: &str) -> Result<Handle, Failure> {
         let name = CString::new(name).map_err(Failure::say)?;
         let mut topic = null_mut();
-        let open = self.library.topic_open;
+        let open = self.functions.topic_open;
         // SAFETY: a string that ends in NUL, no options, and a place for the result.
         let code = unsafe { open(self.bus, name.as_ptr(), null(), &mut topic) };
-        self.library.done(code)?;
+        self.functions.done(code)?;
         Ok(topic)
     }
 }
 
 /// A `ringbus_publisher`.
 pub struct PublisherInC {
-    library: Library,
+    functions: Functions,
     publisher: Handle,
     outgoing: Vec<Outgoing>,
 }
@@ -285,12 +285,12 @@ pub struct PublisherInC {
 impl PublisherInC {
     /// Becomes the publisher of a topic.
     pub fn open(bus: &BusInC, topic: &str) -> Result<Self, Failure> {
-        let (library, mut publisher) = (bus.library, null_mut());
+        let (functions, mut publisher) = (bus.functions, null_mut());
         let topic = bus.topic(topic)?;
         // SAFETY: a place for the result.
-        library.done(unsafe { (library.publisher_open)(topic, &mut publisher) })?;
+        functions.done(unsafe { (functions.publisher_open)(topic, &mut publisher) })?;
         Ok(Self {
-            library,
+            functions,
             publisher,
             outgoing: Vec::new(),
         })
@@ -302,11 +302,11 @@ impl Sends for PublisherInC {
 
     #[inline(always)]
     fn publish(&mut self, payload: &[u8]) -> Result<(), InC> {
-        let publish = self.library.publish;
+        let publish = self.functions.publish;
         let (at, len) = (payload.as_ptr(), payload.len());
         // SAFETY: so many bytes, which nobody changes meanwhile; the sequence is not wanted.
         let code = unsafe { publish(self.publisher, at, len, FOREVER, null_mut()) };
-        self.library.done(code)
+        self.functions.done(code)
     }
 
     #[inline(always)]
@@ -321,17 +321,17 @@ impl Sends for PublisherInC {
             attributes: null(),
             attribute_count: 0,
         }));
-        let publish = self.library.publish_batch;
+        let publish = self.functions.publish_batch;
         let (at, count) = (self.outgoing.as_ptr(), self.outgoing.len());
         // SAFETY: so many messages, which nobody changes meanwhile; their number is not wanted.
         let code = unsafe { publish(self.publisher, at, count, FOREVER, null_mut()) };
-        self.library.done(code)
+        self.functions.done(code)
     }
 }
 
 /// A `ringbus_subscriber`.
 pub struct SubscriberInC {
-    library: Library,
+    functions: Functions,
     subscriber: Handle,
     messages: Vec<MaybeUninit<Message>>,
 }
@@ -339,7 +339,7 @@ pub struct SubscriberInC {
 impl SubscriberInC {
     /// Joins a topic.
     pub fn open(bus: &BusInC, topic: &str, is_lossy: bool) -> Result<Self, Failure> {
-        let (library, mut subscriber) = (bus.library, null_mut());
+        let (functions, mut subscriber) = (bus.functions, null_mut());
         let topic = bus.topic(topic)?;
         let options = SubscriberOptions {
             size_bytes: size_of::<SubscriberOptions>(),
@@ -351,9 +351,9 @@ impl SubscriberInC {
             filter: null(),
         };
         // SAFETY: options of their size, and a place for the result.
-        library.done(unsafe { (library.subscriber_open)(topic, &options, &mut subscriber) })?;
+        functions.done(unsafe { (functions.subscriber_open)(topic, &options, &mut subscriber) })?;
         Ok(Self {
-            library,
+            functions,
             subscriber,
             messages: Vec::new(),
         })
@@ -376,11 +376,11 @@ impl Receives for SubscriberInC {
     fn poll<R>(&mut self, use_it: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, InC> {
         let mut message = MaybeUninit::uninit();
         // SAFETY: a place for the result.
-        match unsafe { (self.library.subscriber_poll)(self.subscriber, message.as_mut_ptr()) } {
+        match unsafe { (self.functions.subscriber_poll)(self.subscriber, message.as_mut_ptr()) } {
             // SAFETY: written on success.
             OK => Ok(Some(use_it(unsafe { message.assume_init_ref() }.payload()))),
             EMPTY => Ok(None),
-            code => Err(self.library.failure(code)),
+            code => Err(self.functions.failure(code)),
         }
     }
 
@@ -393,12 +393,12 @@ impl Receives for SubscriberInC {
         if self.messages.len() < max {
             self.messages.resize(max, MaybeUninit::uninit());
         }
-        let poll = self.library.subscriber_poll_batch;
+        let poll = self.functions.subscriber_poll_batch;
         let (at, mut count) = (self.messages.as_mut_ptr().cast(), 0);
         // SAFETY: places for so many results, and for how many they are.
         match unsafe { poll(self.subscriber, at, max, &mut count) } {
             OK | EMPTY => {}
-            code => return Err(self.library.failure(code)),
+            code => return Err(self.functions.failure(code)),
         }
         let used = self.messages[..count].iter().try_for_each(|message| {
             // SAFETY: so many were written.

@@ -5,7 +5,7 @@ use ringbus::{PollError, PublishError, Publisher, Subscriber};
 use super::backoff::Backoff;
 use super::crew::Part;
 use super::form::subscribe;
-use super::through_c::{Library, PublisherInC, SubscriberInC};
+use super::through_c::{Functions, PublisherInC, SubscriberInC};
 use crate::args::Via;
 use crate::outcome::Failure;
 
@@ -142,8 +142,8 @@ pub fn play(
     role: impl Play,
 ) -> Result<(), Failure> {
     if part.number()? == Via::C.number() {
-        let library = Library::load()?;
-        let bus = library.open(part.root())?;
+        let functions = Functions::load()?;
+        let bus = functions.open(part.root())?;
         let publisher = publishes.map(|topic| PublisherInC::open(&bus, topic));
         let subscriber = subscribes.map(|topic| SubscriberInC::open(&bus, topic, is_lossy));
         return role.play(part, publisher.transpose()?, subscriber.transpose()?);

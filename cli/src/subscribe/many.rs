@@ -8,7 +8,7 @@ use ringbus::{Bus, Filter, MultiError, MultiSubscriber, Order, PollError};
 use super::{Losses, Printer, Until};
 use crate::args::{Delivery, SubArgs};
 use crate::format;
-use crate::outcome::{Failure, Outcome, complain};
+use crate::outcome::{Failure, Outcome, cannot_join, complain};
 use crate::output;
 use crate::source::{View, view};
 use crate::units::plural;
@@ -101,7 +101,11 @@ impl Many {
             };
             match told {
                 MultiError::Poll { topic, source } => self.note(topic.as_str(), source)?,
-                MultiError::Open(_) | MultiError::Join { .. } => complain(told),
+                MultiError::Open(_) => complain(told),
+                MultiError::Join { topic, source } => complain(format_args!(
+                    "{topic} is left out: {}",
+                    cannot_join(topic.as_str(), &source)
+                )),
                 told => return Err(told.into()),
             }
         }

@@ -97,6 +97,85 @@ fn a_topic_in_use_is_only_removed_by_force() {
 }
 
 #[test]
+fn a_bus_in_use_is_only_removed_by_force() {
+    let bus = Scratch::new();
+    bus.run("destroy --bus missing", b"").badly(1, "missing");
+    bus.run("pub t --bus b", b"x\n").well();
+    bus.run("pub t", b"x\n").well();
+    let sub = subscriber(&bus, "t");
+    let who = format!("in use by 1 participant: ringbus (pid {}); stop", sub.pid());
+    bus.run("destroy", b"").badly(1, &who);
+    bus.run("info t", b"").well();
+    bus.run("destroy --bus b", b"").well();
+    bus.run("destroy --force", b"").well();
+    bus.run("topics", b"").badly(1, "default");
+    sub.end_by(libc::SIGINT);
+    sub.finish();
+    assert_eq!(std::fs::read_dir(bus.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_damaged_bus_is_removed_by_force() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"x\n").well();
+    std::fs::write(bus.path().join("default/registry"), b"no registry").unwrap();
+    bus.run("destroy", b"").badly(1, "registry");
+    bus.run("destroy --force", b"").well();
+    assert_eq!(std::fs::read_dir(bus.path()).unwrap().count(), 0);
+}
+
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+#[test]
+fn memory_is_placed_as_asked_for_and_info_tells_of_huge_pages() {
+    let bus = Scratch::new();
+    bus.run("pub t --prefault --lock-memory --capacity 64", b"x\n")
+        .well();
+    let info = bus.run("info t --json", b"").well().json();
+    assert_eq!(info["huge_pages"], false);
+    let ran = bus.run("pub h --huge-pages --capacity 16384", b"x\n");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let is_huge = ran.err.is_empty(); // it says where the system gives none
+    let info = bus.run("info h --json", b"").well().json();
+    assert_eq!(info["huge_pages"], is_huge, "{}", ran.err);
+    let page = bus.run("info h", b"").well();
+    assert_eq!(page.text().contains(", on huge pages"), is_huge);
+}
+
+/// Who may only observe is told how to, and not to have a mode widened. Only root can be another user.
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+#[test]
+fn who_may_only_observe_is_told_how() {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    // SAFETY: takes nothing.
+    if unsafe { libc::geteuid() } != 0 {
+        return;
+    }
+    let bus = Scratch::new();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(bus.path(), open).unwrap();
+    bus.run("pub s/t --mode 644", b"x\n").well();
+    // One that it may reach.
+    let program = bus.path().join("ringbus");
+    std::fs::copy(crate::harness::RINGBUS, &program).unwrap();
+    let as_nobody = |flags: &str| {
+        let mut command = Command::new(&program);
+        command.uid(65534).gid(65534).env("RINGBUS_DIR", bus.path());
+        command.args(flags.split(' ')).output().unwrap()
+    };
+    for topic in ["s/t", "s/*"] {
+        let flags = format!("sub {topic} --from oldest --count 1 --timeout 0.5");
+        let told = as_nobody(&flags);
+        let words = String::from_utf8_lossy(&told.stderr).into_owned();
+        let advice = "topic s/t: this user may observe it, and not subscribe: read it with --delivery observe";
+        assert!(words.contains(advice), "{words}");
+    }
+    let read = as_nobody("sub s/t --from oldest --count 1 --delivery observe");
+    assert_eq!(read.stdout, b"x\n");
+}
+
+#[test]
 fn gc_clears_away_a_killed_subscriber() {
     let bus = Scratch::new();
     bus.run("pub t", b"x\n").well();
