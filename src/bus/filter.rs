@@ -4,8 +4,8 @@ use std::{num::NonZeroU64, time::Duration};
 
 #[cfg(feature = "policy")]
 use super::{AttributesView, Policy};
-use super::{clock::Timestamp, head::Head};
-use crate::ring::layout::Shape;
+use super::{clock::Timestamp, error::PollError, subscriber_core::SubscriberCore, tag_set::TagSet};
+use crate::ring::{cursor::Run, layout::Shape, place::Place, sequence::Sequence, view::RingView};
 
 /// Which messages a subscriber wants, by what stands beside their payloads: set by
 /// [`SubscriberBuilder::filter`](super::SubscriberBuilder::filter).
@@ -224,35 +224,97 @@ impl Filter {
         false
     }
 
-    #[cfg(feature = "policy")]
-    #[inline(always)]
-    fn wants_attributes<'a>(&self, attributes: impl FnOnce() -> &'a [u8]) -> bool {
-        self.policy
-            .as_ref()
-            .is_none_or(|policy| policy.matches(AttributesView::new(attributes())))
+    /// What it says of headers, to be asked for each message.
+    fn header_test(&self) -> HeaderTest {
+        if self.publisher.is_some() || self.flags_mask.is_some() {
+            return HeaderTest::Several(SeveralTests::of(self).into());
+        }
+        match (self.tags.as_deref(), self.tag_mask) {
+            (None, None) => HeaderTest::Any,
+            (None, Some((mask, value))) => HeaderTest::Tag { mask, value },
+            (Some([tag]), None) => HeaderTest::Tag {
+                mask: u64::MAX,
+                value: *tag,
+            },
+            (Some(tags), None) => HeaderTest::Tags(TagSet::new(tags)),
+            (Some(_), Some(_)) => HeaderTest::Several(SeveralTests::of(self).into()),
+        }
+    }
+}
+
+/// What is asked of each header, by kind: the kind is looked at once for many messages.
+enum HeaderTest {
+    Any,
+    Tag { mask: u64, value: u64 },
+    Tags(TagSet),
+    Several(Box<SeveralTests>),
+}
+
+struct SeveralTests {
+    tags: Option<TagSet>,
+    tag_mask: Option<(u64, u64)>,
+    flags_mask: Option<(u16, u16)>,
+    publisher: Option<u16>,
+}
+
+impl HeaderTest {
+    /// Takes the next messages, and puts those that pass into `wanted`: see
+    /// [`Cursor::sift`](crate::ring::cursor::Cursor::sift).
+    fn sift(
+        &self,
+        core: &mut SubscriberCore,
+        max: u32,
+        wanted: &mut Vec<Sequence>,
+    ) -> Result<Option<Run>, PollError> {
+        match self {
+            Self::Any => core.sift(max, wanted, |_, _| true),
+            Self::Tag { mask, value } => {
+                let (mask, value) = (*mask, *value);
+                core.sift(max, wanted, |ring, at| ring.tag(at) & mask == value)
+            }
+            Self::Tags(TagSet::Few(tags)) => {
+                core.sift(max, wanted, |ring, at| tags.has(ring.tag(at)))
+            }
+            Self::Tags(TagSet::Near(tags)) => {
+                core.sift(max, wanted, |ring, at| tags.has(ring.tag(at)))
+            }
+            Self::Tags(TagSet::Many(tags)) => {
+                core.sift(max, wanted, |ring, at| tags.has(ring.tag(at)))
+            }
+            Self::Several(tests) => core.sift(max, wanted, |ring, at| tests.hold(ring, at)),
+        }
     }
 
-    #[cfg(not(feature = "policy"))]
-    fn wants_attributes<'a>(&self, _: impl FnOnce() -> &'a [u8]) -> bool {
-        true
+    fn holds(&self, ring: &RingView, place: Place) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Tag { mask, value } => ring.tag(place) & mask == *value,
+            Self::Tags(tags) => tags.has(ring.tag(place)),
+            Self::Several(tests) => tests.hold(ring, place),
+        }
+    }
+}
+
+impl SeveralTests {
+    fn of(filter: &Filter) -> Self {
+        Self {
+            tags: filter.tags.as_deref().map(TagSet::new),
+            tag_mask: filter.tag_mask,
+            flags_mask: filter.flags_mask,
+            publisher: filter.publisher,
+        }
     }
 
-    #[inline(always)]
-    fn wants_header(&self, head: &Head) -> bool {
-        let header = &head.header;
-        let is_among = |tags: &[u64]| match tags {
-            [tag] => *tag == header.tag,
-            // A few are compared faster than searched.
-            tags if tags.len() <= 8 => tags.contains(&header.tag),
-            tags => tags.binary_search(&header.tag).is_ok(),
-        };
+    fn hold(&self, ring: &RingView, place: Place) -> bool {
+        let header = ring.read_header(place);
+        let (tag, flags) = (header.tag, header.flags);
         self.tag_mask
-            .is_none_or(|(mask, value)| header.tag & mask == value)
-            && self.tags.as_deref().is_none_or(is_among)
-            && self.publisher.is_none_or(|id| header.publisher == id)
+            .is_none_or(|(mask, value)| tag & mask == value)
             && self
                 .flags_mask
-                .is_none_or(|(mask, value)| header.flags & mask == value)
+                .is_none_or(|(mask, value)| flags & mask == value)
+            && self.publisher.is_none_or(|id| header.publisher == id)
+            && self.tags.as_ref().is_none_or(|tags| tags.has(tag))
     }
 }
 
@@ -261,63 +323,111 @@ pub(super) type PayloadTest = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
 /// A filter at work: what it remembers from one message to the next.
 pub(super) struct Selector {
-    filter: Filter,
+    header: HeaderTest,
+    #[cfg(feature = "policy")]
+    policy: Option<AttributesTest>,
     payload: Option<PayloadTest>,
+    every: Option<NonZeroU64>,
+    interval: Option<Duration>,
     /// Messages that passed all tests but those of sampling.
     passed: u64,
     last: Option<Timestamp>,
-    skipped: u64,
+}
+
+#[cfg(feature = "policy")]
+struct AttributesTest {
+    policy: Policy,
+    /// What it says of a message without any.
+    passes_without: bool,
 }
 
 impl Selector {
     /// A selector, if there is anything to select by.
     pub(super) fn new(filter: Filter, payload: Option<PayloadTest>) -> Option<Self> {
         let is_needed = filter != Filter::default() || payload.is_some();
-        is_needed.then_some(Self {
-            filter,
+        is_needed.then(|| Self {
+            header: filter.header_test(),
+            #[cfg(feature = "policy")]
+            policy: filter.policy.map(AttributesTest::new),
             payload,
+            every: filter.every,
+            interval: filter.interval,
             passed: 0,
             last: None,
-            skipped: 0,
         })
     }
 
-    /// Whether the message with this head is wanted; what else there is of it is asked for only
-    /// where the header does not settle it.
-    #[inline(always)]
-    pub(super) fn wants<'a>(
-        &mut self,
-        head: &Head,
-        attributes: impl FnOnce() -> &'a [u8],
-        payload: impl FnOnce() -> &'a [u8],
-    ) -> bool {
-        let wanted = self.filter.wants_header(head)
-            && self.filter.wants_attributes(attributes)
+    /// Takes up to `max` of the next messages, and puts those into `wanted` that
+    /// [`wants_rest`](Self::wants_rest) is still to be asked about.
+    pub(super) fn sift(
+        &self,
+        core: &mut SubscriberCore,
+        max: u32,
+        wanted: &mut Vec<Sequence>,
+    ) -> Result<Option<Run>, PollError> {
+        self.header.sift(core, max, wanted)
+    }
+
+    /// Whether the header of the message at `place` passes.
+    pub(super) fn wants_header(&self, core: &SubscriberCore, place: Place) -> bool {
+        self.header.holds(core.ring(), place)
+    }
+
+    /// Whether there is more to ask than the header tells.
+    pub(super) fn has_rest(&self) -> bool {
+        let samples = self.every.is_some() || self.interval.is_some();
+        samples || self.payload.is_some() || self.tests_attributes()
+    }
+
+    /// Whether the message at `place`, whose header passes, is wanted.
+    ///
+    /// # Safety
+    ///
+    /// Its run is not released meanwhile.
+    pub(super) unsafe fn wants_rest(&mut self, core: &SubscriberCore, place: Place) -> bool {
+        // SAFETY: the caller's promise is the one that is needed.
+        let attributes = || unsafe { core.attribute_bytes(place) };
+        // SAFETY: as above.
+        let payload = || unsafe { core.payload_bytes(place) };
+        self.wants_attributes(attributes)
             && self.payload.as_mut().is_none_or(|test| test(payload()))
-            && self.samples(head);
-        self.skipped += u64::from(!wanted);
-        wanted
+            && self.samples(core, place)
     }
 
-    /// Messages it did not want.
-    pub(super) fn skipped(&self) -> u64 {
-        self.skipped
+    #[cfg(feature = "policy")]
+    fn tests_attributes(&self) -> bool {
+        self.policy.is_some()
+    }
+
+    #[cfg(not(feature = "policy"))]
+    fn tests_attributes(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "policy")]
+    #[inline(always)]
+    fn wants_attributes<'a>(&self, attributes: impl FnOnce() -> &'a [u8]) -> bool {
+        self.policy
+            .as_ref()
+            .is_none_or(|test| test.passes(attributes()))
+    }
+
+    #[cfg(not(feature = "policy"))]
+    fn wants_attributes<'a>(&self, _: impl FnOnce() -> &'a [u8]) -> bool {
+        true
     }
 
     #[inline(always)]
-    fn samples(&mut self, head: &Head) -> bool {
+    fn samples(&mut self, core: &SubscriberCore, place: Place) -> bool {
         let number = self.passed;
         self.passed += 1;
-        if self.filter.every.is_some_and(|every| number % every != 0) {
+        if self.every.is_some_and(|every| number % every != 0) {
             return false;
         }
-        let Some(interval) = self.filter.interval else {
+        let Some(interval) = self.interval else {
             return true;
         };
-        let now = head
-            .clock
-            .read(head.header.time)
-            .unwrap_or_else(Timestamp::now);
+        let now = core.head(place).time().unwrap_or_else(Timestamp::now);
         let since =
             |last: Timestamp| Duration::from_nanos(now.as_nanos().abs_diff(last.as_nanos()));
         let is_due = self.last.is_none_or(|last| since(last) >= interval);
@@ -325,5 +435,24 @@ impl Selector {
             self.last = Some(now);
         }
         is_due
+    }
+}
+
+#[cfg(feature = "policy")]
+impl AttributesTest {
+    fn new(policy: Policy) -> Self {
+        let passes_without = policy.matches(AttributesView::new(&[]));
+        Self {
+            policy,
+            passes_without,
+        }
+    }
+
+    #[inline(always)]
+    fn passes(&self, attributes: &[u8]) -> bool {
+        match attributes {
+            [] => self.passes_without,
+            some => self.policy.matches(AttributesView::new(some)),
+        }
     }
 }

@@ -40,6 +40,7 @@ mod start;
 mod stream;
 mod subscriber;
 mod subscriber_core;
+mod tag_set;
 mod topic;
 mod topic_shared;
 mod wait_set;

@@ -1,5 +1,5 @@
-//! A subscriber that does not want every message: runs are taken whole, looked at message by
-//! message, and given back once all of a run was looked at.
+//! A subscriber that does not want every message: runs are sifted by their headers, what passes is looked at
+//! message by message, and each run is given back once all that passed was.
 
 use super::{
     error::PollError,
@@ -14,12 +14,20 @@ const RUN_MAX: u32 = 64;
 
 pub(super) struct Selection {
     selector: Selector,
-    /// Of the run that was taken last, what was not looked at yet.
-    left: Run,
+    /// The run that was taken last.
+    run: Run,
+    /// Those of it whose headers passed.
+    passed: Vec<Sequence>,
+    /// How many of these were looked at.
+    looked_at: usize,
     /// Those that are wanted, until the next call.
     picks: Vec<Sequence>,
+    /// How many of the run were handed out, `picks` among them unless they are kept.
+    handed_out: u64,
     /// `picks` were not handed out yet.
     is_kept: bool,
+    /// Messages of earlier runs that were not wanted.
+    skipped_before: u64,
 }
 
 impl Selection {
@@ -27,9 +35,13 @@ impl Selection {
     pub(super) fn new(filter: Filter, payload_test: Option<PayloadTest>) -> Option<Self> {
         Some(Self {
             selector: Selector::new(filter, payload_test)?,
-            left: Run::EMPTY,
-            picks: Vec::new(),
+            run: Run::EMPTY,
+            passed: Vec::with_capacity(RUN_MAX as usize),
+            looked_at: 0,
+            picks: Vec::with_capacity(RUN_MAX as usize),
+            handed_out: 0,
             is_kept: false,
+            skipped_before: 0,
         })
     }
 
@@ -42,14 +54,14 @@ impl Selection {
         if !std::mem::take(&mut self.is_kept) {
             self.picks.clear();
         }
-        let mut looked_at = 0;
+        let mut taken = 0;
         loop {
             let looked = self.look(core, max);
             if !self.picks.is_empty() {
                 if let Err(damage) = looked {
                     core.note_damage(damage);
                 }
-                return Ok(self.picked());
+                return Ok(self.hand_out());
             }
             looked?;
             if self.has_left() {
@@ -57,14 +69,15 @@ impl Selection {
                 return Ok(None);
             }
             core.release();
-            if looked_at >= core.capacity_slots() {
+            if taken >= core.capacity_slots() {
                 return Ok(None);
             }
-            match core.take(RUN_MAX)? {
-                Some(run) => self.left = run,
+            self.finish_run();
+            match self.selector.sift(core, RUN_MAX, &mut self.passed)? {
+                Some(run) => self.run = run,
                 None => return Ok(None),
             }
-            looked_at += u64::from(self.left.len);
+            taken += u64::from(self.run.len);
         }
     }
 
@@ -75,14 +88,20 @@ impl Selection {
         run: Option<Run>,
     ) -> Result<Option<Run>, PollError> {
         self.forget();
-        self.left = run.unwrap_or(Run::EMPTY);
+        self.run = run.unwrap_or(Run::EMPTY);
+        for ahead in 0..self.run.len {
+            let seq = self.run.first.plus(ahead.into());
+            if self.selector.wants_header(core, core.place(seq)?) {
+                self.passed.push(seq);
+            }
+        }
         self.look(core, u32::MAX)?;
-        Ok(self.picked())
+        Ok(self.hand_out())
     }
 
     /// Forgets what was taken before.
     pub(super) fn forget(&mut self) {
-        self.left = Run::EMPTY;
+        self.finish_run();
         self.picks.clear();
         self.is_kept = false;
     }
@@ -90,6 +109,7 @@ impl Selection {
     /// Hands out what was selected last once more.
     pub(super) fn keep(&mut self) {
         self.is_kept = !self.picks.is_empty();
+        self.handed_out -= self.picks.len() as u64;
     }
 
     /// What was selected last.
@@ -106,40 +126,48 @@ impl Selection {
     /// Whether a run was taken that was not looked at to its end.
     #[inline(always)]
     pub(super) fn has_left(&self) -> bool {
-        self.left.len > 0
+        self.looked_at < self.passed.len()
     }
 
     /// The first message that was taken and not handed out.
     pub(super) fn next(&self) -> Option<Sequence> {
         let kept = self.picks.first().filter(|_| self.is_kept);
-        kept.copied().or(self.has_left().then_some(self.left.first))
+        kept.or_else(|| self.passed.get(self.looked_at)).copied()
     }
 
-    /// Messages that were not wanted.
+    /// Messages that were not wanted, of those before the next one.
     pub(super) fn skipped(&self) -> u64 {
-        self.selector.skipped()
+        let end = self.run.first.plus(self.run.len.into());
+        let next = self.next().unwrap_or(end);
+        self.skipped_before + next.since(self.run.first) - self.handed_out
     }
 
-    fn picked(&self) -> Option<Run> {
+    fn finish_run(&mut self) {
+        self.skipped_before = self.skipped();
+        (self.run, self.handed_out) = (Run::EMPTY, 0);
+        self.passed.clear();
+        self.looked_at = 0;
+    }
+
+    fn hand_out(&mut self) -> Option<Run> {
         let first = *self.picks.first()?;
         let len = self.picks.len() as u32;
+        self.handed_out += u64::from(len);
         Some(Run { first, len })
     }
 
     #[inline(always)]
     fn look(&mut self, core: &SubscriberCore, max: u32) -> Result<(), PollError> {
-        while self.left.len > 0 && (self.picks.len() as u64) < u64::from(max) {
-            let seq = self.left.first;
-            self.left = Run {
-                first: seq.plus(1),
-                len: self.left.len - 1,
+        let has_rest = self.selector.has_rest();
+        while self.has_left() && (self.picks.len() as u64) < u64::from(max) {
+            let seq = self.passed[self.looked_at];
+            self.looked_at += 1;
+            let wants_it = !has_rest || {
+                let place = core.place(seq)?;
+                // SAFETY: the run is held until all of it was looked at.
+                unsafe { self.selector.wants_rest(core, place) }
             };
-            let place = core.place(seq)?;
-            // SAFETY: the run is held until all of it was looked at.
-            let attributes = || unsafe { core.attribute_bytes(place) };
-            // SAFETY: as above.
-            let payload = || unsafe { core.payload_bytes(place) };
-            if self.selector.wants(&core.head(place), attributes, payload) {
+            if wants_it {
                 self.picks.push(seq);
             }
         }

@@ -193,8 +193,9 @@ impl<T: Payload + ?Sized> SubscriberBuilder<T> {
     /// Gets only the messages that pass `filter`; others are skipped and
     /// [counted](Subscriber::skipped).
     ///
-    /// A reliable subscriber takes up to 64 messages at once to look at them: publishers may wait
-    /// for it to want the last of those. A poll that finds a lap of unwanted messages returns
+    /// Up to 64 messages are looked at at once: publishers may wait for a reliable subscriber to be
+    /// done with the last of those that it wants. One that may be passed holds only what lies from the
+    /// first wanted one on. A poll that finds a lap of unwanted messages returns
     /// nothing, and the next one goes on; [`wait`](Subscriber::wait) does so by itself.
     ///
     /// ```

@@ -144,6 +144,17 @@ impl SubscriberCore {
         self.take_by(|cursor| cursor.take(max))
     }
 
+    /// Up to `max` of the next messages, and which of them pass: see [`Cursor::sift`].
+    #[inline(always)]
+    pub(super) fn sift(
+        &mut self,
+        max: u32,
+        passed: &mut Vec<Sequence>,
+        test: impl Fn(&RingView<'static>, Place) -> bool,
+    ) -> Result<Option<Run>, PollError> {
+        self.take_by(|cursor| cursor.sift(max, passed, test))
+    }
+
     #[inline(always)]
     fn take_by(
         &mut self,
@@ -224,6 +235,11 @@ impl SubscriberCore {
     #[inline(always)]
     pub(super) fn place(&self, seq: Sequence) -> Result<Place, PollError> {
         self.cursor.place(seq).map_err(PollError::from)
+    }
+
+    /// What it reads.
+    pub(super) fn ring(&self) -> &RingView<'static> {
+        self.cursor.ring()
     }
 
     /// Messages that the topic has room for.

@@ -195,6 +195,14 @@ impl RingView<'_> {
         }
     }
 
+    /// The tag of a message of a topic that keeps tags.
+    #[inline(always)]
+    pub(crate) fn tag(&self, place: Place) -> u64 {
+        // Relaxed: as in `read_header`.
+        let tag = self.word_in(self.block(place), TAG_OFFSET);
+        tag.load(Ordering::Relaxed)
+    }
+
     /// Reads what a block with the fields that the shape tells has beside `header`.
     #[inline]
     fn read_fields(&self, block: NonNull<u8>, header: BlockHeader) -> BlockHeader {

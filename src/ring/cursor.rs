@@ -1,5 +1,7 @@
 //! Subscribers: joining, taking messages in place, moving on.
 
+mod sift;
+
 use super::{
     ahead::Ahead,
     chunk_guess::ChunkGuess,

@@ -195,6 +195,134 @@ fn what_a_lossy_subscriber_does_not_get_was_either_skipped_or_missed() {
     }
 }
 
+/// Each way to want what has tag 7, which is one message of about forty.
+fn filters_by_seven() -> Vec<(Filter, bool)> {
+    let far = |tag: u64| 7 + (tag << 40);
+    vec![
+        (Filter::new().tag(7), false),
+        (Filter::new().tags([7, 9000]), false),
+        (Filter::new().tags(7..1000), false),
+        (Filter::new().tags((0..20).map(far)), false),
+        (Filter::new().tag_mask(0xff, 7), false),
+        (Filter::new().tag_mask(0xff, 7).flags_mask(1, 0), false),
+        (Filter::new(), true),
+    ]
+}
+
+/// Follows a subscriber of what has tag 7 and holds it to account for every message.
+struct Account<'a> {
+    subscriber: Subscriber<[u8]>,
+    tags: &'a dyn Fn(u64) -> u64,
+    got: u64,
+}
+
+impl Account<'_> {
+    fn look(&mut self, how: u8) {
+        let (before, missed_before) = (self.subscriber.cursor(), self.subscriber.lagged());
+        let looked = look(&mut self.subscriber, how);
+        let missed = self.subscriber.lagged() - missed_before;
+        let passed = before..self.subscriber.cursor();
+        match looked {
+            // A wait keeps a loss for the next look to tell.
+            Ok(found) if missed > 0 => assert_eq!((how, found), (1, vec![])),
+            Ok(found) => {
+                let wanted = passed.clone().filter(|seq| (self.tags)(*seq) == 7);
+                assert_eq!(found, wanted.collect::<Vec<_>>(), "of {passed:?}");
+                self.got += found.len() as u64;
+            }
+            Err(PollError::Lagged { missed: told } | PollError::Evicted { missed: told }) => {
+                assert!(missed == told || missed == 0, "{told} after {missed}");
+            }
+            Err(error) => panic!("{error}"),
+        }
+        let (skipped, missed) = (self.subscriber.skipped(), self.subscriber.lagged());
+        assert_eq!(self.got + skipped + missed, passed.end);
+    }
+}
+
+#[test]
+fn every_message_is_got_skipped_or_missed_across_laps_losses_and_evictions() {
+    for mode in MODES {
+        for pins in [1, 3, 32] {
+            let bus = TestBus::new();
+            let topic = bus
+                .topic_of(mode)
+                .capacity(128)
+                .payload_max(8)
+                .pins(pins)
+                .create()
+                .unwrap();
+            let tags = |seq: u64| match seq.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58 {
+                0 => 7,
+                _ => 1 << 50 | seq << 8,
+            };
+            let join = |(filter, by_payload): (Filter, bool), kind| {
+                let mut builder = topic.subscriber().filter(filter);
+                if by_payload {
+                    builder = builder.filter_payload(move |payload| {
+                        tags(u64::from_ne_bytes(payload.try_into().unwrap())) == 7
+                    });
+                }
+                builder = match kind {
+                    0 => builder,
+                    1 => builder.reliable(),
+                    _ => builder.reliable().stall_timeout(Duration::from_micros(200)),
+                };
+                let subscriber = builder.join().unwrap();
+                let tags: &dyn Fn(u64) -> u64 = &tags;
+                Account {
+                    subscriber,
+                    tags,
+                    got: 0,
+                }
+            };
+            let filters = || filters_by_seven().into_iter();
+            let mut losing: Vec<_> = filters().map(|wish| join(wish, 0)).collect();
+            // Each is waited for.
+            losing.extend(filters().step_by(4).map(|wish| join(wish, 2)));
+            let mut reliable: Vec<_> = filters().map(|wish| join(wish, 1)).collect();
+            let publisher = topic.publisher().unwrap();
+            let (mut published, mut random) = (0, 1_u64);
+            for _ in 0..30 {
+                random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                for _ in 0..(random >> 33) % 128 {
+                    let meta = Meta::new().tag(tags(published));
+                    let sent =
+                        publisher.publish_with(meta, &published.to_ne_bytes(), Patience::Forever);
+                    assert_eq!(sent.unwrap(), published);
+                    published += 1;
+                }
+                for (number, account) in losing.iter_mut().enumerate() {
+                    // Some are as far behind as can be by the time of their next look.
+                    if (random >> 20) % 7 != number as u64 % 7 {
+                        account.look((random >> (40 + number)) as u8 % 5);
+                    }
+                }
+                for account in &mut reliable {
+                    while account.subscriber.cursor() < published {
+                        account.look(64);
+                    }
+                }
+            }
+            for account in losing.iter_mut().chain(&mut reliable) {
+                while account.subscriber.cursor() < published {
+                    account.look(2);
+                }
+                account.look(2);
+                assert_eq!(account.subscriber.lag(), 0);
+            }
+            let all = |accounts: &[Account], count: fn(&Account) -> u64| -> u64 {
+                accounts.iter().map(count).sum()
+            };
+            let missed = |account: &Account| account.subscriber.lagged();
+            assert!(all(&losing[..7], missed) > 0, "nobody was lapped");
+            assert!(all(&losing[7..], missed) > 0, "nobody was evicted");
+            assert_eq!(all(&reliable, missed), 0);
+            assert!(all(&losing, |account| account.got) > 0);
+        }
+    }
+}
+
 #[test]
 fn what_a_reliable_subscriber_skips_holds_up_nobody() {
     for mode in MODES {
