@@ -29,23 +29,23 @@ pub struct RawMessage {
 /// The publisher of a message of a topic of fixed size without tags and time.
 pub const RINGBUS_NO_PUBLISHER: u32 = u32::MAX;
 
-/// Writes a message of any of the library's three types, as C sees it, to a `MaybeUninit`.
+/// Writes a message, as C sees it, to a `MaybeUninit`.
 ///
 /// Field by field, each as soon as it is read: held until all are read, they would need more registers
 /// than there are.
 macro_rules! put_message {
-    ($place:expr, $message:expr, $head:expr, $keeps_ticks:expr) => {{
-        let (place, message, head) = ($place.as_mut_ptr(), $message, $head);
+    ($place:expr, $sequence:expr, $payload:expr, $head:expr) => {{
+        let (place, head): (_, ringbus::Head) = ($place.as_mut_ptr(), $head);
         macro_rules! put {
             ($field:ident, $value:expr) => {
                 // SAFETY: a field of a place that may be written.
                 unsafe { (&raw mut (*place).$field).write($value) }
             };
         }
-        let payload: &[u8] = message.payload();
+        let payload: &[u8] = $payload;
         put!(payload, payload.as_ptr().cast());
         put!(payload_len_bytes, payload.len());
-        put!(sequence, message.sequence());
+        put!(sequence, $sequence);
         put!(tag, head.tag());
         put!(flags, head.flags());
         put!(reserved, 0);
@@ -54,19 +54,18 @@ macro_rules! put_message {
             head.publisher()
                 .map_or($crate::message::RINGBUS_NO_PUBLISHER, u32::from)
         );
-        // Ticks cost more to convert than all the rest.
-        let time_ns = if $keeps_ticks { 0 } else { head.clock_ns() };
-        put!(time_ns, time_ns);
+        put!(time_ns, head.clock_ns());
     }};
 }
 pub(crate) use put_message;
 
 /// A message of any of the library's three types, as C sees it.
 macro_rules! raw_message {
-    ($message:expr, $keeps_ticks:expr) => {{
+    ($message:expr) => {{
         let mut place = std::mem::MaybeUninit::<$crate::message::RawMessage>::uninit();
         let message = $message;
-        $crate::message::put_message!(place, message, message.head(), $keeps_ticks);
+        let (sequence, head) = (message.sequence(), message.head());
+        $crate::message::put_message!(place, sequence, message.payload(), head);
         // SAFETY: every field was written.
         unsafe { place.assume_init() }
     }};

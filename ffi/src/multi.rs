@@ -132,7 +132,7 @@ impl RawMultiMessage {
         Self {
             message: RawMessage {
                 time_ns,
-                ..raw_message!(message, true)
+                ..raw_message!(message)
             },
             topic: topic.as_ptr(),
             patterns: message.patterns().as_ptr(),

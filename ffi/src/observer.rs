@@ -1,6 +1,6 @@
 //! Reading from C without being known to anybody.
 
-use ringbus::{AttributesView, Snapshot, TimeSource};
+use ringbus::{AttributesView, Snapshot};
 
 use crate::argument::{Out, timeout};
 use crate::code::Code;
@@ -20,8 +20,6 @@ pub struct Observer {
     held: Option<Snapshot<'static, [u8]>>,
     /// Used only while nothing is held.
     inner: Owned<ringbus::Observer<[u8]>>,
-    /// Publish times are ticks of the processor.
-    keeps_ticks: bool,
 }
 
 impl Handle for Observer {
@@ -53,7 +51,7 @@ impl Observer {
         let Some(copy) = copy else {
             return Code::Empty;
         };
-        out.set(raw_message!(&copy, self.keeps_ticks));
+        out.set(raw_message!(&copy));
         self.held = Some(copy);
         Code::Ok
     }
@@ -75,11 +73,8 @@ pub unsafe extern "C" fn ringbus_observer_open(
         let out = unsafe { Out::new(observer, "observer") }?;
         handle::share(topic, "topic", |topic| {
             let inner = topic.inner.observer(start.read()?)?;
-            out.set(handle::give(Observer {
-                held: None,
-                inner: Owned::new(inner),
-                keeps_ticks: topic.inner.info().time == TimeSource::Tsc,
-            })?);
+            let (held, inner) = (None, Owned::new(inner));
+            out.set(handle::give(Observer { held, inner })?);
             Ok(Code::Ok)
         })
     })

@@ -2,7 +2,7 @@
 
 use std::mem::offset_of;
 
-use ringbus::{AttributesView, Batch, Filter, Head, Message, Start, TimeSource, Timestamp};
+use ringbus::{AttributesView, Batch, Filter, Message, Start, Timestamp};
 
 use crate::argument::{Options, Out, number, places, timeout};
 use crate::code::Code;
@@ -21,14 +21,12 @@ pub struct Subscriber {
     held: Held,
     /// Used only while nothing is held.
     inner: Owned<ringbus::Subscriber<[u8]>>,
-    /// Nearly every poll is done by `poll_at_once`.
-    polls_at_once: bool,
-    /// Publish times are ticks of the processor.
-    keeps_ticks: bool,
 }
 
 /// What the last call gave to C. It borrows from the subscriber, whatever its type says.
 enum Held {
+    /// One message or none: the subscriber itself knows. Where nearly every poll is done by `poll_at_once`.
+    Plainly,
     Nothing,
     One(Message<'static, [u8]>),
     Many(Batch<'static, [u8]>),
@@ -46,13 +44,18 @@ impl Subscriber {
     /// The subscriber, after giving back what was held.
     #[inline(always)]
     pub(crate) fn release(&mut self) -> &mut ringbus::Subscriber<[u8]> {
-        match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Nothing => {}
-            Held::One(message) => drop(message),
-            Held::Many(batch) => drop(batch),
-        }
+        let held = std::mem::replace(&mut self.held, Held::Nothing);
+        let is_plainly = matches!(held, Held::Plainly);
+        drop(held);
         // SAFETY: the result borrows `self`, which owns it; what borrowed from it is dropped.
-        unsafe { self.inner.borrow_mut() }
+        let subscriber = unsafe { self.inner.borrow_mut() };
+        if is_plainly {
+            subscriber.give_back();
+        }
+        if subscriber.polls_at_once() {
+            self.held = Held::Plainly;
+        }
+        subscriber
     }
 
     /// The same for what will be held: it borrows from the subscriber until `release`.
@@ -64,32 +67,30 @@ impl Subscriber {
         unsafe { &mut *subscriber }
     }
 
-    /// The next message without a call, if that can be; `None` says nothing.
+    /// Polls without a call, if that can be; whether there was a message. `None` says nothing.
     #[inline(always)]
-    fn poll_at_once(&mut self) -> Option<Option<(Message<'static, [u8]>, Head)>> {
-        if !self.polls_at_once || matches!(self.held, Held::Many(_)) {
+    fn poll_at_once(&mut self, out: &mut Out<RawMessage>) -> Option<bool> {
+        if !matches!(self.held, Held::Plainly) {
             return None;
         }
-        // A message is not dropped: the poll gives it back, with less ado.
-        std::mem::forget(std::mem::replace(&mut self.held, Held::Nothing));
-        // SAFETY: the result borrows `self`, which owns it; what borrowed from it is gone.
-        let subscriber: *mut ringbus::Subscriber<[u8]> = unsafe { self.inner.borrow_mut() };
-        // SAFETY: as in `release_to_hold`.
-        unsafe { &mut *subscriber }.poll_at_once()
+        // SAFETY: the result borrows `self`, which owns it; nothing is held that borrows from it.
+        let subscriber = unsafe { self.inner.borrow_mut() };
+        let found = subscriber.poll_at_once()?;
+        if let Some((sequence, payload, head)) = found {
+            put_message!(out.place(), sequence, payload, head);
+        }
+        Some(found.is_some())
     }
 
     /// Keeps a message for as long as C reads it.
-    #[inline(always)]
-    fn hold(
-        &mut self,
-        message: Message<'static, [u8]>,
-        head: Head,
-        keeps_ticks: bool,
-        mut out: Out<RawMessage>,
-    ) {
-        put_message!(out.place(), &message, head, keeps_ticks);
-        // SAFETY: a place of its own type; what is there is `Nothing`, which needs no drop.
-        unsafe { (&raw mut self.held).write(Held::One(message)) };
+    fn hold(&mut self, message: Message<'static, [u8]>, mut out: Out<RawMessage>) {
+        let (sequence, head) = (message.sequence(), message.head());
+        put_message!(out.place(), sequence, message.payload(), head);
+        match self.held {
+            // As if `poll_at_once` had found it, so that it finds the next.
+            Held::Plainly => std::mem::forget(message),
+            _ => self.held = Held::One(message),
+        }
     }
 }
 
@@ -192,12 +193,12 @@ pub unsafe extern "C" fn ringbus_subscriber_open(
         let filter = unsafe { filter::read(asked.filter) }?;
         handle::share(topic, "topic", |topic| {
             let inner = join(&topic.inner, &asked, filter)?;
-            out.set(handle::give(Subscriber {
-                held: Held::Nothing,
-                polls_at_once: inner.polls_at_once(),
-                inner: Owned::new(inner),
-                keeps_ticks: topic.inner.info().time == TimeSource::Tsc,
-            })?);
+            let held = match inner.polls_at_once() {
+                true => Held::Plainly,
+                false => Held::Nothing,
+            };
+            let inner = Owned::new(inner);
+            out.set(handle::give(Subscriber { held, inner })?);
             Ok(Code::Ok)
         })
     })
@@ -250,14 +251,13 @@ pub unsafe extern "C" fn ringbus_subscriber_poll(
 ) -> Code {
     let polled = guard_hot(|| {
         // SAFETY: as the crate's contract says.
-        let out = unsafe { Out::sound(message) }.ok_or(None)?;
+        let mut out = unsafe { Out::sound(message) }.ok_or(None)?;
         let mut subscriber = handle::take_at_once(subscriber).ok_or(None)?;
-        match subscriber.poll_at_once() {
-            Some(Some((message, head))) => subscriber.hold(message, head, false, out),
-            Some(None) => return Ok(Code::Empty),
-            None => return Err(Some(subscriber)),
+        match subscriber.poll_at_once(&mut out) {
+            Some(true) => Ok(Code::Ok),
+            Some(false) => Ok(Code::Empty),
+            None => Err(Some(subscriber)),
         }
-        Ok(Code::Ok)
     });
     match polled {
         Ok(code) => code,
@@ -304,10 +304,7 @@ unsafe fn poll(
     // SAFETY: as this function requires.
     let out = unsafe { Out::new(message, "message") }?;
     match subscriber.release_to_hold().poll()? {
-        Some(message) => {
-            let (head, keeps_ticks) = (message.head(), subscriber.keeps_ticks);
-            subscriber.hold(message, head, keeps_ticks, out);
-        }
+        Some(message) => subscriber.hold(message, out),
         None => return Ok(Code::Empty),
     }
     Ok(Code::Ok)
@@ -340,12 +337,13 @@ pub unsafe extern "C" fn ringbus_subscriber_poll_batch(
             let plain = batch.plain_len() as usize;
             for (place, index) in messages.iter_mut().zip(0..plain as u32) {
                 let (message, head) = batch.plain(index);
-                put_message!(place, message, head, false);
+                put_message!(place, message.sequence(), message.payload(), head);
             }
             let mut taken = plain;
             if plain < batch.len() {
                 for (place, message) in messages.iter_mut().zip(&batch).skip(plain) {
-                    put_message!(place, message, message.head(), subscriber.keeps_ticks);
+                    let (sequence, head) = (message.sequence(), message.head());
+                    put_message!(place, sequence, message.payload(), head);
                     taken += 1;
                 }
             }
@@ -374,8 +372,7 @@ pub unsafe extern "C" fn ringbus_subscriber_latest(
         handle::with(subscriber, "subscriber", |subscriber| {
             match subscriber.release_to_hold().latest()? {
                 Some(message) => {
-                    let (head, keeps_ticks) = (message.head(), subscriber.keeps_ticks);
-                    subscriber.hold(message, head, keeps_ticks, out);
+                    subscriber.hold(message, out);
                     Ok(Code::Ok)
                 }
                 None => Ok(Code::Empty),
@@ -398,6 +395,7 @@ pub unsafe extern "C" fn ringbus_subscriber_time(
         let out = unsafe { Out::new(time_ns, "time_ns") }?;
         handle::with(subscriber, "subscriber", |subscriber| {
             let time = match &subscriber.held {
+                Held::Plainly if subscriber.has_plain(sequence) => Some(None),
                 Held::One(message) if message.sequence() == sequence => Some(message.time()),
                 Held::Many(batch) => batch
                     .iter()
@@ -412,6 +410,12 @@ pub unsafe extern "C" fn ringbus_subscriber_time(
 }
 
 impl Subscriber {
+    /// Whether C has this message, and it has neither a time nor attributes.
+    fn has_plain(&self, sequence: u64) -> bool {
+        // SAFETY: the result ends here.
+        unsafe { self.inner.borrow() }.has_leaked(sequence)
+    }
+
     /// Lets `read` have the attributes of a message that C has.
     pub(crate) fn read_attributes(
         &self,
@@ -419,6 +423,7 @@ impl Subscriber {
         read: impl FnOnce(AttributesView<'_>) -> Code,
     ) -> Result<Code, Failure> {
         match &self.held {
+            Held::Plainly if self.has_plain(sequence) => Ok(read(AttributesView::default())),
             Held::One(message) if message.sequence() == sequence => Ok(read(message.attributes())),
             Held::Many(batch) => {
                 let found = batch.iter().find(|message| message.sequence() == sequence);

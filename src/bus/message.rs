@@ -2,8 +2,13 @@
 
 use std::{fmt, marker::PhantomData};
 
-use super::{Payload, error::PollError, head::Head, subscriber_core::SubscriberCore};
-use crate::ring::{cursor::Run, place::Place, sequence::Sequence};
+use super::{
+    Payload,
+    error::PollError,
+    head::Head,
+    subscriber_core::{SubscriberCore, payload_from},
+};
+use crate::ring::{cursor::Run, place::Place, sequence::Sequence, view::Home};
 
 /// A message, read where its publisher wrote it. Dropping it moves the subscriber's cursor on.
 ///
@@ -293,6 +298,25 @@ impl<'s, T: Payload + ?Sized> Message<'s, T> {
     pub(super) fn at(subscriber: &'s mut SubscriberCore, place: Place) -> Result<Self, PollError> {
         // SAFETY: the message is released by `drop`, and borrows the subscriber until then.
         let payload = unsafe { subscriber.payload(place) }?;
+        Ok(Self {
+            subscriber,
+            place,
+            payload,
+        })
+    }
+}
+
+impl<'s, T: Payload + ?Sized> Message<'s, T> {
+    /// The message in a slot, which `subscriber` has taken.
+    #[inline(always)]
+    pub(super) fn at_home(
+        subscriber: &'s mut SubscriberCore,
+        home: Home,
+    ) -> Result<Self, PollError> {
+        let place = home.place();
+        // SAFETY: as in `at`.
+        let bytes = unsafe { subscriber.bytes_at(home) };
+        let payload = payload_from(bytes, place.sequence())?;
         Ok(Self {
             subscriber,
             place,

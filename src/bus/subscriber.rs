@@ -264,27 +264,42 @@ impl<T: Payload + ?Sized> SubscriberBuilder<T> {
 }
 
 impl Subscriber<[u8]> {
-    /// Whether [`poll_at_once`](Self::poll_at_once) does most polls, on this kind of topic.
+    /// Whether [`poll_at_once`](Self::poll_at_once) does most polls: this kind of subscriber, on this kind of
+    /// topic.
     #[doc(hidden)]
     pub fn polls_at_once(&self) -> bool {
-        self.core.is_plain() && self.core.has_plain_heads()
+        self.core.is_plain() && self.core.has_plain_heads() && self.core.picks().is_none()
     }
 
     /// [`poll`](Self::poll) as far as it makes no call, for functions that need no stack frame then, where
-    /// [`polls_at_once`](Self::polls_at_once); gives back a message that was leaked. `None`: there is more
-    /// to do; poll.
+    /// [`polls_at_once`](Self::polls_at_once). `None`: there is more to do; poll.
+    ///
+    /// What it finds is a message that was leaked: the next poll gives it back, or
+    /// [`give_back`](Self::give_back).
     #[doc(hidden)]
     #[inline(always)]
-    pub fn poll_at_once(&mut self) -> Option<Option<(Message<'_, [u8]>, Head)>> {
+    pub fn poll_at_once(&mut self) -> Option<Option<(u64, &[u8], Head)>> {
         match self.core.take_next() {
-            Next::Home(place) => {
-                let head = self.core.plain_head(place);
-                let message = Message::at(&mut self.core, place).ok()?;
-                Some(Some((message, head)))
+            Next::Home(home) => {
+                // SAFETY: the result borrows the subscriber, and so ends before the run is released.
+                let (payload, head) = unsafe { self.core.read_plainly(home) };
+                Some(Some((home.sequence().0, payload, head)))
             }
             Next::Nothing => Some(None),
             Next::Other => None,
         }
+    }
+
+    /// Whether this is the message that was leaked, and it was not given back.
+    #[doc(hidden)]
+    pub fn has_leaked(&self, sequence: u64) -> bool {
+        self.core.holds(sequence)
+    }
+
+    /// Gives back a message that was leaked.
+    #[doc(hidden)]
+    pub fn give_back(&mut self) {
+        self.core.release();
     }
 }
 
@@ -314,7 +329,7 @@ impl<T: Payload + ?Sized> Subscriber<T> {
     pub fn poll(&mut self) -> Result<Option<Message<'_, T>>, PollError> {
         if self.core.is_plain() {
             match self.core.take_next() {
-                Next::Home(place) => return Message::at(&mut self.core, place).map(Some),
+                Next::Home(home) => return Message::at_home(&mut self.core, home).map(Some),
                 Next::Nothing => return Ok(None),
                 // Also if the message before was leaked rather than dropped.
                 Next::Other => self.core.release(),

@@ -28,7 +28,7 @@ use crate::{
         place::Place,
         sequence::Sequence,
         tail::find_tail,
-        view::{CellsView, RingView},
+        view::{CellsView, Home, RingView},
     },
     segment::generation,
     sync::{Ordering, spin_loop},
@@ -57,6 +57,9 @@ pub(super) struct SubscriberCore {
     /// For a subscriber that does not want every message.
     selection: Option<Box<Selection>>,
     generation: u32,
+    /// The same while the next message is all that a poll can have to say, and every message is wanted;
+    /// else what no generation is. Kept by `note_more`.
+    plain_in: Cell<u32>,
     /// What wait sets know of it.
     membership: Arc<Membership>,
     ring: RingView<'static>,
@@ -117,6 +120,7 @@ impl SubscriberCore {
             damage: Cell::new(None),
             selection: Selection::new(joining.filter, joining.payload_test).map(Box::new),
             generation: generation(),
+            plain_in: Cell::new(NO_GENERATION),
             membership: Arc::default(),
             ring,
             cells,
@@ -131,12 +135,12 @@ impl SubscriberCore {
     /// Takes the next message if it is simply that, every message being wanted, and nobody has to be
     /// told; gives back what was taken before. Makes no call.
     #[inline(always)]
-    pub(super) fn take_next(&mut self) -> Next {
-        if self.is_forked() || self.selection.is_some() || self.damage.get().is_some() {
+    pub(super) fn take_next(&mut self) -> Next<'static> {
+        if self.plain_in.get() != generation() {
             return Next::Other;
         }
         let departures = &self.departures;
-        self.cursor.take_next(|| departures.is_awaited())
+        self.cursor.take_next_plainly(|| departures.is_awaited())
     }
 
     #[inline(always)]
@@ -201,6 +205,11 @@ impl SubscriberCore {
         // Relaxed: for this process only, where it is called for before anybody waits.
         let more = &self.cells.cell(self.index).more;
         more.store(has_more.into(), Ordering::Relaxed);
+        let is_plain = self.cursor.is_plain() && self.selection.is_none() && !has_more;
+        self.plain_in.set(match is_plain {
+            true => self.generation,
+            false => NO_GENERATION,
+        });
     }
 
     /// What a wait set looks at in its place.
@@ -262,6 +271,37 @@ impl SubscriberCore {
         unsafe { std::slice::from_raw_parts(start.as_ptr(), len) }
     }
 
+    /// The same of the message in a slot.
+    ///
+    /// # Safety
+    ///
+    /// As [`payload_bytes`](Self::payload_bytes).
+    #[inline(always)]
+    pub(super) unsafe fn bytes_at<'a>(&self, home: Home) -> &'a [u8] {
+        let (start, len) = self.cursor.ring().payload_at(home);
+        // SAFETY: as in `payload_bytes`.
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), len) }
+    }
+
+    /// The same with what stands beside it, for a topic [without other fields](Self::has_plain_heads).
+    ///
+    /// # Safety
+    ///
+    /// As [`payload_bytes`](Self::payload_bytes).
+    #[inline(always)]
+    pub(super) unsafe fn read_plainly<'a>(&self, home: Home) -> (&'a [u8], Head) {
+        let ring = self.cursor.ring();
+        let (start, len, header) = ring.read_plainly(home);
+        let head = Head {
+            header,
+            clock: Clock::NONE,
+            is_lean: ring.geometry().header_form == HeaderForm::Lean,
+        };
+        // SAFETY: as in `payload_bytes`.
+        let payload = unsafe { std::slice::from_raw_parts(start.as_ptr(), len) };
+        (payload, head)
+    }
+
     /// The attributes of a message of a run that was taken.
     ///
     /// # Safety
@@ -286,9 +326,7 @@ impl SubscriberCore {
     ) -> Result<&'a T, PollError> {
         // SAFETY: the caller's promise is the one that is needed.
         let bytes = unsafe { self.payload_bytes(place) };
-        T::from_payload(bytes).ok_or(PollError::Corrupted {
-            sequence: place.sequence().0,
-        })
+        payload_from(bytes, place.sequence())
     }
 
     /// A copy of a message of a run that was taken.
@@ -350,6 +388,12 @@ impl SubscriberCore {
 
     pub(super) fn held(&self) -> u32 {
         self.cursor.held()
+    }
+
+    /// Whether this message is held, by a reliable subscriber.
+    pub(super) fn holds(&self, sequence: u64) -> bool {
+        let index = sequence.checked_sub(self.cursor.next().0);
+        index.is_some_and(|index| index < self.held().into())
     }
 
     pub(super) fn lag(&self) -> u64 {
@@ -529,6 +573,18 @@ impl SubscriberCore {
 }
 
 const SPINS_PER_LOOK: u32 = 32;
+
+/// Generations are counted from 0.
+const NO_GENERATION: u32 = u32::MAX;
+
+/// The payload of message `seq`, whose bytes these are.
+#[inline(always)]
+pub(super) fn payload_from<T: Payload + ?Sized>(
+    bytes: &[u8],
+    seq: Sequence,
+) -> Result<&T, PollError> {
+    T::from_payload(bytes).ok_or(PollError::Corrupted { sequence: seq.0 })
+}
 
 impl Drop for SubscriberCore {
     fn drop(&mut self) {

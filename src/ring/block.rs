@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use super::{
     layout::{Geometry, HeaderForm, TimeSource},
     place::Place,
-    view::RingView,
+    view::{Home, RingView},
 };
 #[cfg(not(ringbus_loom))]
 use crate::sync::{AtomicU64, Ordering};
@@ -130,8 +130,19 @@ impl RingView<'_> {
     /// a peer wrote.
     #[inline(always)]
     pub(crate) fn payload_of(&self, place: Place) -> (NonNull<u8>, usize) {
+        self.payload_in(self.block(place))
+    }
+
+    /// The same of the message in a slot of this ring's.
+    #[inline(always)]
+    pub(crate) fn payload_at(&self, home: Home) -> (NonNull<u8>, usize) {
+        self.payload_in(home.block())
+    }
+
+    #[inline(always)]
+    fn payload_in(&self, block: NonNull<u8>) -> (NonNull<u8>, usize) {
         let geometry = self.geometry();
-        let (block, max) = (self.block(place), geometry.shape.payload_max_bytes as usize);
+        let max = geometry.shape.payload_max_bytes as usize;
         let len = if geometry.shape.fixed {
             max
         } else {
@@ -201,6 +212,36 @@ impl RingView<'_> {
         // Relaxed: as in `read_header`.
         let tag = self.word_in(self.block(place), TAG_OFFSET);
         tag.load(Ordering::Relaxed)
+    }
+
+    /// [`payload_at`](Self::payload_at) and [`read_plain_header`](Self::read_plain_header) in one: each
+    /// word is read once.
+    #[inline(always)]
+    pub(crate) fn read_plainly(&self, home: Home) -> (NonNull<u8>, usize, BlockHeader) {
+        let geometry = self.geometry();
+        let (block, max) = (home.block(), geometry.shape.payload_max_bytes as usize);
+        // Relaxed throughout: edge COMMIT published them.
+        let word = |offset: u64| self.word_in(block, offset).load(Ordering::Relaxed);
+        let (len, header) = match geometry.header_form {
+            HeaderForm::Lean => (max, BlockHeader::default()),
+            HeaderForm::Tagged | HeaderForm::Other => {
+                let meta = word(META_OFFSET);
+                let len = match geometry.shape.fixed {
+                    true => max,
+                    false => max.min(meta as u32 as usize),
+                };
+                let header = BlockHeader {
+                    flags: (meta >> 32) as u16,
+                    publisher: (meta >> 48) as u16,
+                    tag: word(TAG_OFFSET),
+                    ..BlockHeader::default()
+                };
+                (len, header)
+            }
+        };
+        // SAFETY: the payload lies within its block, which lies within the segment (R1).
+        let start = unsafe { block.add(geometry.payload_offset as usize) };
+        (start, len, header)
     }
 
     /// Reads what a block with the fields that the shape tells has beside `header`.

@@ -11,7 +11,7 @@ use super::{
     place::Place,
     sequence::{Sequence, Slot},
     tail::{find_oldest, find_tail},
-    view::{CellsView, RingView},
+    view::{CellsView, Home, RingView},
 };
 use crate::sync::{Ordering, fence, load_acquire, spin_loop};
 
@@ -63,9 +63,9 @@ impl Run {
 }
 
 /// What a subscriber finds where its next message belongs.
-pub(crate) enum Next {
+pub(crate) enum Next<'m> {
     /// The message, in its own slot; it is lent now.
-    Home(Place),
+    Home(Home<'m>),
     /// Nothing yet.
     Nothing,
     /// Something that [`Cursor::take`] knows about.
@@ -219,8 +219,8 @@ impl<'m> Cursor<'m> {
         if max == 1 {
             let len = 1;
             match self.take_next(|| false) {
-                Next::Home(place) => {
-                    let first = place.sequence();
+                Next::Home(home) => {
+                    let first = home.sequence();
                     return Ok(Some(Run { first, len }));
                 }
                 Next::Nothing => return Ok(None),
@@ -245,10 +245,18 @@ impl<'m> Cursor<'m> {
     /// Asks `must_tell` once the cell says what was given back. If somebody must be told, only the cell
     /// knows: [`release`](Self::release) is still to be called.
     #[inline(always)]
-    pub(crate) fn take_next(&mut self, must_tell: impl FnOnce() -> bool) -> Next {
-        if !self.is_plain || self.missed_before_start > 0 {
-            return Next::Other;
+    pub(crate) fn take_next(&mut self, must_tell: impl FnOnce() -> bool) -> Next<'m> {
+        match self.is_plain && self.missed_before_start == 0 {
+            true => self.take_next_plainly(must_tell),
+            false => Next::Other,
         }
+    }
+
+    /// The same of a subscriber that [is plain](Self::is_plain) and has
+    /// [missed nothing](Self::has_missed_start) before it started.
+    #[inline(always)]
+    pub(crate) fn take_next_plainly(&mut self, must_tell: impl FnOnce() -> bool) -> Next<'m> {
+        debug_assert!(self.is_plain && self.missed_before_start == 0);
         let seq = self.next.plus(self.lent.into());
         if self.lent > 0 {
             let word = CursorWord::new(seq, 0, CursorState::Reliable);
@@ -257,19 +265,19 @@ impl<'m> Cursor<'m> {
             if must_tell() {
                 return Next::Other;
             }
-            self.next = seq;
-            (self.lent, self.lent_home) = (0, 0);
         }
-        let stamps = self.ring.geometry().stamps;
+        self.next = seq;
+        let (stamps, home) = (self.ring.geometry().stamps, self.ring.home(seq));
         // Acquire: edge COMMIT, as in `count_ready`.
-        let stamp = load_acquire(self.ring.stamp(seq));
+        let stamp = load_acquire(home.stamp());
         if stamp == stamps.stamp(seq, 0) {
             if self.pace.is_behind(seq) {
-                self.ahead.ask_to_read(self.ring.stamp(seq));
+                self.ahead.ask_to_read(home.stamp());
             }
             (self.lent, self.lent_home) = (1, 1);
-            return Next::Home(Place::home(seq));
+            return Next::Home(home);
         }
+        (self.lent, self.lent_home) = (0, 0);
         match stamps.read(stamp, seq) {
             Slot::Empty if !self.pace.is_dense_at(seq) => {
                 self.pace.found_none(seq);

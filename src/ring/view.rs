@@ -34,6 +34,14 @@ pub(crate) struct RingView<'m> {
     mapped: PhantomData<&'m ()>,
 }
 
+/// The slot of a message: where it is read that lies in its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'m> {
+    seq: Sequence,
+    slot: NonNull<u8>,
+    mapped: PhantomData<&'m ()>,
+}
+
 /// The cursors segment of a topic, borrowed for `'m`.
 ///
 /// Invariant R2: `base` is page-aligned, and `geometry.cursors_bytes` bytes from there are mapped
@@ -81,10 +89,17 @@ impl<'m> RingView<'m> {
     /// The stamp of the slot that `seq` belongs into.
     #[inline(always)]
     pub(crate) fn stamp(&self, seq: Sequence) -> &'m AtomicU64 {
-        // SAFETY:
-        // - mapped for `'m`: R1. Aligned: slots are a multiple of 8 from a page.
-        // - a stamp lies at the start of each slot; peer writes are no race on an atomic.
-        unsafe { self.slot(seq).cast().as_ref() }
+        self.home(seq).stamp()
+    }
+
+    /// The slot that `seq` belongs into.
+    #[inline(always)]
+    pub(crate) fn home(&self, seq: Sequence) -> Home<'m> {
+        Home {
+            seq,
+            slot: self.slot(seq),
+            mapped: PhantomData,
+        }
     }
 
     /// The stamps of `seq` and all after it, to the end of its lap.
@@ -249,6 +264,35 @@ impl<'m> RingView<'m> {
         // - mapped for `'m`: R1. Aligned: R1 (`base` is page-aligned) and `Offset::new`.
         // - valid whatever a peer writes, and peer writes are no race on it: `T: Shared`.
         unsafe { pointer.cast().as_ref() }
+    }
+}
+
+impl<'m> Home<'m> {
+    /// The sequence of the message.
+    #[inline(always)]
+    pub(crate) fn sequence(self) -> Sequence {
+        self.seq
+    }
+
+    /// The same as a place of the ring.
+    #[inline(always)]
+    pub(crate) fn place(self) -> Place {
+        Place::home(self.seq)
+    }
+
+    /// The block of the slot; exclusive topics only.
+    #[inline(always)]
+    pub(crate) fn block(self) -> NonNull<u8> {
+        self.slot
+    }
+
+    /// The stamp of the slot.
+    #[inline(always)]
+    pub(crate) fn stamp(self) -> &'m AtomicU64 {
+        // SAFETY:
+        // - mapped for `'m`: R1. Aligned: slots are a multiple of 8 from a page.
+        // - a stamp lies at the start of each slot; peer writes are no race on an atomic.
+        unsafe { self.slot.cast().as_ref() }
     }
 }
 

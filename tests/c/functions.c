@@ -255,6 +255,12 @@ static void check_exclusive(ringbus_bus *bus) {
     CHECK(number == 8);
     OK(ringbus_subscriber_poll(reliable, &message));
     CHECK(message.sequence == 0 && message.payload_len_bytes == sizeof n && message.publisher == 0);
+    count = 9;
+    OK(ringbus_subscriber_attributes(reliable, 0, NULL, 0, &count));
+    CHECK(count == 0);
+    CHECK(ringbus_subscriber_attributes(reliable, 1, NULL, 0, &count) == RINGBUS_NO_MESSAGE);
+    CHECK(ringbus_subscriber_time(reliable, 0, &number) == RINGBUS_NO_TIME);
+    CHECK(ringbus_subscriber_time(reliable, 1, &number) == RINGBUS_NO_MESSAGE);
     OK(ringbus_subscriber_poll_batch(reliable, messages, 3, &count));
     CHECK(count == 3);
     for (n = 0; n < 3; n++) {
@@ -273,6 +279,8 @@ static void check_exclusive(ringbus_bus *bus) {
     OK(ringbus_subscriber_seek(reliable, ringbus_start_at(RINGBUS_START_OLDEST, 0)));
     OK(ringbus_subscriber_poll(reliable, &message));
     CHECK(message.sequence == 0);
+    OK(ringbus_subscriber_release(reliable));
+    CHECK(ringbus_subscriber_time(reliable, 0, &number) == RINGBUS_NO_MESSAGE);
     CHECK(ringbus_subscriber_seek(reliable, ringbus_start_at(RINGBUS_START_SEQUENCE, 9)) ==
           RINGBUS_NOT_YET);
     OK(ringbus_last_failure(&failure));

@@ -92,13 +92,13 @@ pub(crate) fn take_at_once<'t, T: Handle>(handle: *mut T) -> Option<Taken<'t, T>
     const { assert!(!T::IS_SHARED, "shared objects are used by `share`") };
     let token = Token::from_pointer(handle);
     let slot = table::guess(token);
-    let is_current = || slot.token() == token;
-    // Asked first too: somebody may want the seat of what a wrong guess leads to.
-    if !token.is_of(T::KIND) || !is_current() {
+    // Asked first: somebody may want the seat of what a wrong guess leads to. And not again: only who has
+    // a turn ends a handle that is not shared.
+    if !token.is_of(T::KIND) || slot.token() != token {
         return None;
     }
-    let turn = slot.turn.sit(is_current)?;
-    // SAFETY: the token is of its kind, and was here after the turn was taken.
+    let turn = slot.turn.sit()?;
+    // SAFETY: the token is of its kind, and is here as long as the turn is.
     Some(unsafe { Taken::new(slot, turn) })
 }
 

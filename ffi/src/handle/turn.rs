@@ -67,12 +67,14 @@ impl Turn {
 
     /// Takes a turn, in which `is_current` holds; `None` where another call has it, or it does not hold.
     pub(super) fn take(&self, is_current: impl Fn() -> bool) -> Option<Taken<'_>> {
-        self.sit(&is_current).or_else(|| self.ask(is_current))
+        let sat = self.sit().filter(|_| is_current());
+        sat.or_else(|| self.ask(is_current))
     }
 
-    /// Takes a turn if this thread has the seat, and `is_current` holds; `None` says nothing else.
+    /// Takes a turn if this thread has the seat; `None` says nothing else. What only somebody who has a
+    /// turn changes is as it was before: who had one since has the seat now, or has left none.
     #[inline(always)]
-    pub(super) fn sit(&self, is_current: impl Fn() -> bool) -> Option<Taken<'_>> {
+    pub(super) fn sit(&self) -> Option<Taken<'_>> {
         // Acquire: the seat's fields, and what its thread left at its last turn.
         let seat = self.seat.load(Ordering::Acquire);
         // SAFETY: NULL, or a seat, which is never freed.
@@ -83,7 +85,7 @@ impl Turn {
             mine.inside.store(true, Ordering::Relaxed);
             // Edge TURN, pairs with the barrier in `ask`.
             compiler_fence(Ordering::SeqCst);
-            if ptr::eq(self.seat.load(Ordering::Relaxed), seat) && is_current() {
+            if ptr::eq(self.seat.load(Ordering::Relaxed), seat) {
                 return Some(Taken(&mine.inside));
             }
             mine.inside.store(false, Ordering::Release);

@@ -60,9 +60,10 @@ fn one_look_takes_the_next_message_of_a_reliable_subscriber_and_no_other() {
     }
     assert!(matches!(lossy.take_next(untold), Next::Other));
     for content in 0..2 {
-        let Next::Home(place) = reliable.take_next(|| false) else {
+        let Next::Home(home) = reliable.take_next(|| false) else {
             panic!("message {content} is there");
         };
+        let place = home.place();
         assert_eq!(place.sequence(), Sequence(content));
         assert_eq!((read(&ring, place), reliable.held()), (content, 1));
     }

@@ -51,6 +51,13 @@ pub(crate) struct RingView<'m> {
     topic: &'m ModelTopic,
 }
 
+/// The slot of a message.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'m> {
+    seq: Sequence,
+    stamp: &'m AtomicU64,
+}
+
 /// The cursors segment of a topic.
 #[derive(Clone, Copy)]
 pub(crate) struct CellsView<'m> {
@@ -126,6 +133,11 @@ impl<'m> RingView<'m> {
 
     pub(crate) fn stamp(&self, seq: Sequence) -> &'m AtomicU64 {
         &self.topic.stamps[self.slot(seq)]
+    }
+
+    pub(crate) fn home(&self, seq: Sequence) -> Home<'m> {
+        let stamp = self.stamp(seq);
+        Home { seq, stamp }
     }
 
     pub(crate) fn stamps_of_lap(&self, seq: Sequence) -> impl Iterator<Item = &'m AtomicU64> {
@@ -205,6 +217,16 @@ impl<'m> RingView<'m> {
 
     fn slot(&self, seq: Sequence) -> usize {
         (seq.0 & (self.topic.geometry.shape.capacity_slots - 1)) as usize
+    }
+}
+
+impl<'m> Home<'m> {
+    pub(crate) fn sequence(self) -> Sequence {
+        self.seq
+    }
+
+    pub(crate) fn stamp(self) -> &'m AtomicU64 {
+        self.stamp
     }
 }
 
