@@ -68,6 +68,24 @@ pub(crate) fn choice(value: u32, name: &str) -> Result<Option<bool>, Failure> {
     }
 }
 
+/// That a field which later versions may use is not used yet.
+pub(crate) fn unused(value: u32, name: &str) -> Result<(), Failure> {
+    match value {
+        0 => Ok(()),
+        _ => Err(Failure::invalid(format!("`{name}` is {value}, not 0"))),
+    }
+}
+
+/// That no flags are set but `known` ones.
+pub(crate) fn known_flags(flags: u32, known: u32, name: &str) -> Result<(), Failure> {
+    match flags & !known {
+        0 => Ok(()),
+        unknown => Err(Failure::invalid(format!(
+            "`{name}` has bits that have no meaning: {unknown:#x}"
+        ))),
+    }
+}
+
 /// The text at `pointer`, or none where it is NULL.
 ///
 /// # Safety

@@ -5,7 +5,7 @@ use std::ptr;
 
 use ringbus::{Attribute, Attributes, Policy};
 
-use crate::argument::{Out, needed_text, slice};
+use crate::argument::{Out, needed_text, slice, unused};
 use crate::code::Code;
 use crate::failure::Failure;
 use crate::guard::guard;
@@ -106,9 +106,7 @@ unsafe fn set(attribute: &RawAttribute, into: &mut Attributes) -> Result<(), Fai
         // SAFETY: as this function requires.
         unsafe { slice(data, attribute.data_len_bytes, "data") }
     };
-    if attribute.reserved != 0 {
-        return Err(Failure::invalid("`reserved` is not 0"));
-    }
+    unused(attribute.reserved, "reserved")?;
     let value = match (attribute.kind, attribute.integer) {
         (RINGBUS_ATTRIBUTE_TEXT, _) => Attribute::Text(utf8(data()?, "data")?),
         (RINGBUS_ATTRIBUTE_BYTES, _) => Attribute::Bytes(data()?),

@@ -5,7 +5,7 @@ use std::mem::offset_of;
 
 use ringbus::{BusBuilder, Remove};
 
-use crate::argument::{Options, Out, c_text, needed_text, options, text};
+use crate::argument::{Options, Out, c_text, known_flags, needed_text, options, text, unused};
 use crate::code::Code;
 use crate::failure::Failure;
 use crate::guard::guard;
@@ -72,12 +72,9 @@ unsafe fn builder(
     let asked = unsafe { options(bus_options, "options") }?;
     // SAFETY: as this function requires.
     let directory = unsafe { text(asked.directory, "options->directory") }?;
-    let unknown = asked.flags & !(RINGBUS_BUS_EXISTING | RINGBUS_BUS_GROUP);
-    if unknown != 0 || asked.reserved != 0 {
-        return Err(Failure::invalid(format!(
-            "unknown flags of a bus: {unknown:#x}, or `reserved` is not 0"
-        )));
-    }
+    let known = RINGBUS_BUS_EXISTING | RINGBUS_BUS_GROUP;
+    known_flags(asked.flags, known, "options->flags")?;
+    unused(asked.reserved, "options->reserved")?;
     let mut builder = ringbus::Bus::builder().create(asked.flags & RINGBUS_BUS_EXISTING == 0);
     if let Some(directory) = directory {
         builder = builder.dir(directory);

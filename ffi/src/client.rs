@@ -6,7 +6,7 @@ use std::ptr;
 
 use ringbus::{Call, CallError, Reply};
 
-use crate::argument::{Options, Out, c_text, needed_text, number, slice, timeout};
+use crate::argument::{Options, Out, c_text, needed_text, number, slice, timeout, unused};
 use crate::bus::Bus;
 use crate::code::Code;
 use crate::failure::Failure;
@@ -177,9 +177,7 @@ fn join(
     mut builder: ringbus::ClientBuilder<[u8], [u8]>,
     asked: &ClientOptions,
 ) -> Result<ringbus::Client<[u8], [u8]>, Failure> {
-    if asked.reserved != 0 {
-        return Err(Failure::invalid("`options->reserved` is not 0"));
-    }
+    unused(asked.reserved, "options->reserved")?;
     builder = match asked.delivery {
         0 | RINGBUS_LOSSY => builder,
         RINGBUS_RELIABLE => builder.reliable(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ringbus::{Dispatched, Dispatching};
 
-use crate::argument::{Options, Out, number, slice, timeout};
+use crate::argument::{Options, Out, number, slice, timeout, unused};
 use crate::bus::Bus;
 use crate::code::Code;
 use crate::failure::Failure;
@@ -287,9 +287,7 @@ unsafe fn configure(
         let message = "a dispatcher takes no `payload_test`; let the handler look at the payload";
         return Err(Failure::invalid(message));
     }
-    if asked.reserved != 0 {
-        return Err(Failure::invalid("`options->reserved` is not 0"));
-    }
+    unused(asked.reserved, "options->reserved")?;
     if asked.threads > THREADS_MAX {
         return Err(Failure::invalid(format!(
             "`options->threads` is {}, more than {THREADS_MAX}",

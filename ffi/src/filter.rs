@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 
 use ringbus::{Filter, Policy};
 
-use crate::argument::{Options, options, slice, text, timeout};
+use crate::argument::{Options, known_flags, options, slice, text, timeout, unused};
 use crate::failure::Failure;
 
 /// `publisher` counts.
@@ -94,12 +94,12 @@ unsafe impl Options for RawFilter {
 pub(crate) unsafe fn read(filter: *const RawFilter) -> Result<(Filter, Option<Tester>), Failure> {
     // SAFETY: as this function requires.
     let asked = unsafe { options(filter, "options->filter") }?;
-    let unknown = asked.flags & !RINGBUS_FILTER_PUBLISHER;
-    if unknown != 0 || asked.reserved != 0 {
-        return Err(Failure::invalid(format!(
-            "unknown flags of a filter: {unknown:#x}, or `reserved` is not 0"
-        )));
-    }
+    known_flags(
+        asked.flags,
+        RINGBUS_FILTER_PUBLISHER,
+        "options->filter->flags",
+    )?;
+    unused(asked.reserved, "options->filter->reserved")?;
     let mut filter = Filter::new();
     // SAFETY: as this function requires.
     let tags = unsafe { slice(asked.tags, asked.tag_count, "options->filter->tags") }?;

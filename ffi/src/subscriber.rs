@@ -4,7 +4,7 @@ use std::mem::offset_of;
 
 use ringbus::{AttributesView, Batch, Filter, Message, Start, Timestamp};
 
-use crate::argument::{Options, Out, number, places, timeout};
+use crate::argument::{Options, Out, number, places, timeout, unused};
 use crate::code::Code;
 use crate::failure::Failure;
 use crate::filter::{self, RawFilter, Tester};
@@ -119,9 +119,7 @@ pub const RINGBUS_START_TIME: u32 = 4;
 
 impl RawStart {
     pub(crate) fn read(self) -> Result<Start, Failure> {
-        if self.reserved != 0 {
-            return Err(Failure::invalid("`reserved` of a start is not 0"));
-        }
+        unused(self.reserved, "start.reserved")?;
         match (self.kind, self.value) {
             (RINGBUS_START_LATEST, 0) => Ok(Start::Latest),
             (RINGBUS_START_OLDEST, 0) => Ok(Start::Oldest),
@@ -209,9 +207,7 @@ fn join(
     asked: &SubscriberOptions,
     (filter, tester): (Filter, Option<Tester>),
 ) -> Result<ringbus::Subscriber<[u8]>, Failure> {
-    if asked.reserved != 0 {
-        return Err(Failure::invalid("`options->reserved` is not 0"));
-    }
+    unused(asked.reserved, "options->reserved")?;
     let mut builder = topic.subscriber().start(asked.start.read()?).filter(filter);
     builder = match asked.delivery {
         0 => builder,

@@ -5,7 +5,9 @@ use std::mem::offset_of;
 
 use ringbus::{TimeSource, TopicBuilder, TopicError, TypeDescription};
 
-use crate::argument::{Options, Out, choice, needed_text, number, options, size, slice, text};
+use crate::argument::{
+    Options, Out, choice, known_flags, needed_text, number, options, size, slice, text, unused,
+};
 use crate::bus::Bus;
 use crate::code::Code;
 use crate::failure::Failure;
@@ -231,12 +233,9 @@ unsafe fn describe(
 ) -> Result<TopicBuilder<[u8]>, Failure> {
     // SAFETY: as this function requires.
     let asked = unsafe { options(topic_options, "options") }?;
-    let unknown = asked.flags & !RINGBUS_TOPIC_GROUP;
-    if unknown != 0 || asked.reserved != 0 || asked.reserved_too != 0 {
-        return Err(Failure::invalid(format!(
-            "unknown flags of a topic: {unknown:#x}, or `reserved` is not 0"
-        )));
-    }
+    known_flags(asked.flags, RINGBUS_TOPIC_GROUP, "options->flags")?;
+    unused(asked.reserved, "options->reserved")?;
+    unused(asked.reserved_too, "options->reserved_too")?;
     builder = match asked.publishers {
         0 => builder,
         RINGBUS_EXCLUSIVE => builder.exclusive(),

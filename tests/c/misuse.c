@@ -29,6 +29,9 @@ static unsigned repeats = 20000;
 
 #define REFUSED(call, expected) (failures += failures_of(#call, call, expected))
 
+/* The last failure says what was wrong. */
+#define NAMES(what) CHECK(strstr(ringbus_last_error(), what) != NULL)
+
 /* Every function that takes a handle, with one that must be refused for the same reason. */
 static void refuse_everywhere(void *handle, ringbus_code expected, ringbus_code on_close) {
     ringbus_bus *bus = (ringbus_bus *)handle;
@@ -244,6 +247,11 @@ static void check_arguments(const char *directory, ringbus_bus *bus) {
     REFUSED(ringbus_bus_open("../c", &where, &none), RINGBUS_INVALID_ARGUMENT);
     where.flags = 1u << 31;
     REFUSED(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    NAMES("options->flags");
+    where.flags = 0;
+    where.reserved = 1;
+    REFUSED(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    NAMES("options->reserved` is 1");
     where.size_bytes = 0;
     REFUSED(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
     where = ringbus_bus_options_init();
@@ -256,6 +264,15 @@ static void check_arguments(const char *directory, ringbus_bus *bus) {
     REFUSED(ringbus_topic_open(bus, "a//b", NULL, &topic), RINGBUS_INVALID_ARGUMENT);
     options.flags = 1u << 31;
     REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    NAMES("options->flags");
+    options = ringbus_topic_options_init();
+    options.reserved = 1;
+    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    NAMES("options->reserved` is 1");
+    options = ringbus_topic_options_init();
+    options.reserved_too = 1;
+    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    NAMES("options->reserved_too` is 1");
     options = ringbus_topic_options_init();
     options.capacity_slots = 3;
     REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
@@ -294,6 +311,10 @@ static void check_arguments(const char *directory, ringbus_bus *bus) {
     how.filter = &filter;
     filter.policy = "{";
     REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    filter = ringbus_filter_init();
+    filter.reserved = 1;
+    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    NAMES("options->filter->reserved` is 1");
     filter = ringbus_filter_init();
     filter.size_bytes = 8;
     REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
