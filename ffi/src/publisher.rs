@@ -392,18 +392,16 @@ pub unsafe extern "C" fn ringbus_publish_batch(
     })
 }
 
-/// Sends as many of the messages, whose pointers were checked, as are sent without a call, and wakes
-/// nobody; how many.
+/// Sends as many of the messages, whose pointers were checked, as are sent without a call; how many.
 #[inline(always)]
 fn send_plainly(publisher: &ringbus::Publisher<[u8]>, messages: &[Outgoing]) -> usize {
-    let send = |message: &&Outgoing| {
+    let outgoing = messages.iter().map_while(|message| {
         let (payload, len) = (message.payload.cast::<u8>(), message.payload_len_bytes);
         // SAFETY: as the crate's contract says, and checked before.
-        let payload = unsafe { bytes(payload, len) };
-        let meta = Meta::new().tag(message.tag).flags(message.flags);
-        payload.is_some_and(|payload| publisher.publish_at_once(meta, payload).is_some())
-    };
-    messages.iter().take_while(send).count()
+        let payload = unsafe { bytes(payload, len) }?;
+        Some((Meta::new().tag(message.tag).flags(message.flags), payload))
+    });
+    publisher.publish_many_at_once(outgoing)
 }
 
 /// Waits until `count` living subscribers have joined the topic, for at most `timeout_ns`.

@@ -438,6 +438,24 @@ impl Publisher<[u8]> {
         Some((seq, self.core.is_awaited()))
     }
 
+    /// The same for messages up to the first where that cannot be; how many, whose subscribers were told.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn publish_many_at_once<'a>(
+        &self,
+        messages: impl Iterator<Item = (Meta<'a>, &'a [u8])>,
+    ) -> usize {
+        let slots = *self.core.slots();
+        let mut batch = BatchOut::of(&self.core);
+        for (meta, payload) in messages {
+            if self.core.publish_plainly(&slots, meta, payload).is_none() {
+                break;
+            }
+            batch.add(payload.len());
+        }
+        batch.len()
+    }
+
     /// Wakes those who sleep until something is published.
     #[doc(hidden)]
     pub fn tell_subscribers(&self) {
