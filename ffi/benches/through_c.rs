@@ -9,11 +9,6 @@
 //!
 //! Prints the median of each and the ratio of the medians. Payloads are 64 bytes. In C every message
 //! comes with its tag, flags and publisher, which the programs in Rust do not ask for.
-//!
-//! On a busy 2-core x86-64 machine, under real-time priority (`chrt -f 50`), medians of 9, in ns:
-//! pingpong 110 in C to 100 in Rust (1.10; the clock moves in steps of 10), stream 44 to 54 (0.83),
-//! batches 47 to 45 (1.05); the bare calls 13 to 8 for a publish and 18 to 7 for a poll, of which the
-//! way of a message between two cores hides the most.
 
 mod compile;
 #[path = "../tests/support/mod.rs"]
