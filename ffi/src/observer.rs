@@ -97,14 +97,8 @@ pub unsafe extern "C" fn ringbus_observer_poll(
     observer: *mut Observer,
     message: *mut RawMessage,
 ) -> Code {
-    guard(|| {
-        // SAFETY: as the crate's contract says.
-        let out = unsafe { Out::new(message, "message") }?;
-        handle::with(observer, "observer", |observer| {
-            let copy = observer.release_to_hold().poll()?;
-            Ok(observer.hold(copy, out))
-        })
-    })
+    // SAFETY: as the crate's contract says.
+    guard(|| unsafe { take(observer, message, |inner| inner.poll()) })
 }
 
 /// Takes a copy of the newest message, unless it was read before, and skips everything in between, which
@@ -114,14 +108,8 @@ pub unsafe extern "C" fn ringbus_observer_latest(
     observer: *mut Observer,
     message: *mut RawMessage,
 ) -> Code {
-    guard(|| {
-        // SAFETY: as the crate's contract says.
-        let out = unsafe { Out::new(message, "message") }?;
-        handle::with(observer, "observer", |observer| {
-            let copy = observer.release_to_hold().latest()?;
-            Ok(observer.hold(copy, out))
-        })
-    })
+    // SAFETY: as the crate's contract says.
+    guard(|| unsafe { take(observer, message, |inner| inner.latest()) })
 }
 
 /// Takes a copy of the newest message, whether or not it was read before: the current value of a topic that
@@ -135,14 +123,8 @@ pub unsafe extern "C" fn ringbus_observer_current(
     observer: *mut Observer,
     message: *mut RawMessage,
 ) -> Code {
-    guard(|| {
-        // SAFETY: as the crate's contract says.
-        let out = unsafe { Out::new(message, "message") }?;
-        handle::with(observer, "observer", |observer| {
-            let copy = observer.release_to_hold().current()?;
-            Ok(observer.hold(copy, out))
-        })
-    })
+    // SAFETY: as the crate's contract says.
+    guard(|| unsafe { take(observer, message, |inner| inner.current()) })
 }
 
 /// The same, but only if it is newer than the message with this sequence, else `RINGBUS_EMPTY`: a look at
@@ -153,15 +135,29 @@ pub unsafe extern "C" fn ringbus_observer_changed_since(
     sequence: u64,
     message: *mut RawMessage,
 ) -> Code {
-    guard(|| {
-        // SAFETY: as the crate's contract says.
-        let out = unsafe { Out::new(message, "message") }?;
-        handle::with(observer, "observer", |observer| {
-            let copy = observer.release_to_hold().changed_since(sequence)?;
-            Ok(observer.hold(copy, out))
-        })
+    // SAFETY: as the crate's contract says.
+    guard(|| unsafe { take(observer, message, |inner| inner.changed_since(sequence)) })
+}
+
+/// Gives C a copy that its observer makes.
+///
+/// # Safety
+///
+/// As the crate's contract says.
+unsafe fn take<E: Into<Failure>>(
+    observer: *mut Observer,
+    message: *mut RawMessage,
+    copy: impl FnOnce(&'static mut ringbus::Observer<[u8]>) -> Copied<E>,
+) -> Result<Code, Failure> {
+    // SAFETY: as this function requires.
+    let out = unsafe { Out::new(message, "message") }?;
+    handle::with(observer, "observer", |observer| {
+        let copy = copy(observer.release_to_hold()).map_err(Into::into)?;
+        Ok(observer.hold(copy, out))
     })
 }
+
+type Copied<E> = Result<Option<Snapshot<'static, [u8]>>, E>;
 
 /// When the message with this sequence, of the last poll, was published, in nanoseconds of
 /// `CLOCK_MONOTONIC`. Takes nothing back. `RINGBUS_NO_MESSAGE`: the last poll gave no such message;

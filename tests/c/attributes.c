@@ -8,8 +8,6 @@
  */
 #include "check.h"
 
-#define REFUSED(call, expected) CHECK((call) == (expected))
-
 static int32_t is_even(void *context, const void *payload, size_t payload_len_bytes) {
     uint64_t number = 0;
     CHECK(payload_len_bytes == sizeof number);

@@ -14,12 +14,6 @@
 
 #include "check.h"
 
-#define REFUSED(call, expected)                                                                    \
-    do {                                                                                           \
-        CHECK((call) == (expected));                                                               \
-        CHECK(strlen(ringbus_last_error()) > 0);                                                   \
-    } while (0)
-
 /* How often what goes wrong only at times is tried. */
 static unsigned repeats = 20000;
 

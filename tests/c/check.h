@@ -22,6 +22,13 @@
 
 #define OK(call) CHECK((call) == RINGBUS_OK)
 
+/* It fails as expected, and says why. */
+#define REFUSED(call, expected)                                                                    \
+    do {                                                                                           \
+        CHECK((call) == (expected));                                                               \
+        CHECK(strlen(ringbus_last_error()) > 0);                                                   \
+    } while (0)
+
 static inline ringbus_bus *open_bus(const char *directory) {
     ringbus_bus_options options = ringbus_bus_options_init();
     ringbus_bus *bus = NULL;

@@ -27,7 +27,7 @@ static int failures = 0;
 /* How often what goes wrong only at times is tried. */
 static unsigned repeats = 20000;
 
-#define REFUSED(call, expected) (failures += failures_of(#call, call, expected))
+#define ANSWERS(call, expected) (failures += failures_of(#call, call, expected))
 
 /* The last failure says what was wrong. */
 #define NAMES(what) CHECK(strstr(ringbus_last_error(), what) != NULL)
@@ -64,79 +64,79 @@ static void refuse_everywhere(void *handle, ringbus_code expected, ringbus_code 
     memset(&run, 0, sizeof run);
     memset(&outgoing, 0, sizeof outgoing);
 
-    REFUSED(ringbus_bus_name(bus, &text), expected);
-    REFUSED(ringbus_bus_path(bus, &text), expected);
-    REFUSED(ringbus_bus_id(bus, &number), expected);
-    REFUSED(ringbus_bus_access(bus, &bits, &bits), expected);
-    REFUSED(ringbus_bus_topics(bus, &infos, &count), expected);
-    REFUSED(ringbus_bus_participants(bus, &participants, &count), expected);
-    REFUSED(ringbus_bus_remove(bus, "t", 0), expected);
-    REFUSED(ringbus_bus_gc(bus, NULL), expected);
-    REFUSED(ringbus_topic_open(bus, "t", NULL, &new_topic), expected);
-    REFUSED(ringbus_topic_create(bus, "t", NULL, &new_topic), expected);
-    REFUSED(ringbus_topic_open_or_create(bus, "t", NULL, &new_topic), expected);
-    REFUSED(ringbus_watch_open(bus, &new_watch), expected);
-    REFUSED(ringbus_topic_describe(topic, &info), expected);
-    REFUSED(ringbus_topic_is_removed(topic, &truth), expected);
-    REFUSED(ringbus_publisher_open(topic, &new_publisher), expected);
-    REFUSED(ringbus_subscriber_open(topic, NULL, &new_subscriber), expected);
-    REFUSED(ringbus_observer_open(topic, latest, &new_observer), expected);
-    REFUSED(ringbus_publish(publisher, "x", 1, 0, NULL), expected);
-    REFUSED(ringbus_publish_with(publisher, "x", 1, 1, 1, 0, NULL), expected);
-    REFUSED(ringbus_publish_message(publisher, &outgoing, 0, NULL), expected);
-    REFUSED(ringbus_publish_batch(publisher, &outgoing, 1, 0, NULL), expected);
-    REFUSED(ringbus_publisher_wait_subscribers(publisher, 0, 0), expected);
-    REFUSED(ringbus_publisher_id(publisher, &id), expected);
-    REFUSED(ringbus_publisher_published(publisher, &number), expected);
-    REFUSED(ringbus_loan_open(publisher, 1, 0, &loan), expected);
-    REFUSED(ringbus_loan_commit(publisher, &loan, 0, NULL), expected);
-    REFUSED(ringbus_loan_set_attributes(publisher, &loan, NULL, 0), expected);
-    REFUSED(ringbus_loan_abort(publisher, &loan), expected);
-    REFUSED(ringbus_run_open(publisher, 1, 1, &run), expected);
-    REFUSED(ringbus_run_payload(publisher, &run, 0, &payload), expected);
-    REFUSED(ringbus_run_commit(publisher, &run, NULL), expected);
-    REFUSED(ringbus_run_abort(publisher, &run), expected);
-    REFUSED(ringbus_subscriber_poll(subscriber, &message), expected);
-    REFUSED(ringbus_subscriber_poll_batch(subscriber, &message, 1, &count), expected);
-    REFUSED(ringbus_subscriber_latest(subscriber, &message), expected);
-    REFUSED(ringbus_subscriber_time(subscriber, 0, &number), expected);
-    REFUSED(ringbus_subscriber_attributes(subscriber, 0, NULL, 0, &count), expected);
-    REFUSED(ringbus_subscriber_attribute(subscriber, 0, "k", &attribute), expected);
-    REFUSED(ringbus_subscriber_wait(subscriber, 0), expected);
-    REFUSED(ringbus_subscriber_release(subscriber), expected);
-    REFUSED(ringbus_subscriber_seek(subscriber, latest), expected);
-    REFUSED(ringbus_subscriber_cursor(subscriber, &number), expected);
-    REFUSED(ringbus_subscriber_lag(subscriber, &number), expected);
-    REFUSED(ringbus_subscriber_lagged(subscriber, &number), expected);
-    REFUSED(ringbus_subscriber_skipped(subscriber, &number), expected);
-    REFUSED(ringbus_subscriber_held(subscriber, &number), expected);
-    REFUSED(ringbus_observer_poll(observer, &message), expected);
-    REFUSED(ringbus_observer_latest(observer, &message), expected);
-    REFUSED(ringbus_observer_current(observer, &message), expected);
-    REFUSED(ringbus_observer_changed_since(observer, 0, &message), expected);
-    REFUSED(ringbus_observer_time(observer, 0, &number), expected);
-    REFUSED(ringbus_observer_attributes(observer, 0, NULL, 0, &count), expected);
-    REFUSED(ringbus_observer_attribute(observer, 0, "k", &attribute), expected);
-    REFUSED(ringbus_observer_wait(observer, 0), expected);
-    REFUSED(ringbus_observer_cursor(observer, &number), expected);
-    REFUSED(ringbus_observer_lag(observer, &number), expected);
-    REFUSED(ringbus_observer_lagged(observer, &number), expected);
-    REFUSED(ringbus_watch_next(watch, 0, &event), expected);
-    REFUSED(ringbus_wait_set_open(bus, &new_set), expected);
-    REFUSED(ringbus_wait_set_add(set, subscriber, 0), expected);
-    REFUSED(ringbus_wait_set_add_fd(set, 0, 0), expected);
-    REFUSED(ringbus_wait_set_remove(set, 0), expected);
-    REFUSED(ringbus_wait_set_wait(set, 0, 1, &number, &count), expected);
-    REFUSED(ringbus_wait_set_interrupt(set), expected);
-    REFUSED(ringbus_wait_set_fd(set, &fd), expected);
+    ANSWERS(ringbus_bus_name(bus, &text), expected);
+    ANSWERS(ringbus_bus_path(bus, &text), expected);
+    ANSWERS(ringbus_bus_id(bus, &number), expected);
+    ANSWERS(ringbus_bus_access(bus, &bits, &bits), expected);
+    ANSWERS(ringbus_bus_topics(bus, &infos, &count), expected);
+    ANSWERS(ringbus_bus_participants(bus, &participants, &count), expected);
+    ANSWERS(ringbus_bus_remove(bus, "t", 0), expected);
+    ANSWERS(ringbus_bus_gc(bus, NULL), expected);
+    ANSWERS(ringbus_topic_open(bus, "t", NULL, &new_topic), expected);
+    ANSWERS(ringbus_topic_create(bus, "t", NULL, &new_topic), expected);
+    ANSWERS(ringbus_topic_open_or_create(bus, "t", NULL, &new_topic), expected);
+    ANSWERS(ringbus_watch_open(bus, &new_watch), expected);
+    ANSWERS(ringbus_topic_describe(topic, &info), expected);
+    ANSWERS(ringbus_topic_is_removed(topic, &truth), expected);
+    ANSWERS(ringbus_publisher_open(topic, &new_publisher), expected);
+    ANSWERS(ringbus_subscriber_open(topic, NULL, &new_subscriber), expected);
+    ANSWERS(ringbus_observer_open(topic, latest, &new_observer), expected);
+    ANSWERS(ringbus_publish(publisher, "x", 1, 0, NULL), expected);
+    ANSWERS(ringbus_publish_with(publisher, "x", 1, 1, 1, 0, NULL), expected);
+    ANSWERS(ringbus_publish_message(publisher, &outgoing, 0, NULL), expected);
+    ANSWERS(ringbus_publish_batch(publisher, &outgoing, 1, 0, NULL), expected);
+    ANSWERS(ringbus_publisher_wait_subscribers(publisher, 0, 0), expected);
+    ANSWERS(ringbus_publisher_id(publisher, &id), expected);
+    ANSWERS(ringbus_publisher_published(publisher, &number), expected);
+    ANSWERS(ringbus_loan_open(publisher, 1, 0, &loan), expected);
+    ANSWERS(ringbus_loan_commit(publisher, &loan, 0, NULL), expected);
+    ANSWERS(ringbus_loan_set_attributes(publisher, &loan, NULL, 0), expected);
+    ANSWERS(ringbus_loan_abort(publisher, &loan), expected);
+    ANSWERS(ringbus_run_open(publisher, 1, 1, &run), expected);
+    ANSWERS(ringbus_run_payload(publisher, &run, 0, &payload), expected);
+    ANSWERS(ringbus_run_commit(publisher, &run, NULL), expected);
+    ANSWERS(ringbus_run_abort(publisher, &run), expected);
+    ANSWERS(ringbus_subscriber_poll(subscriber, &message), expected);
+    ANSWERS(ringbus_subscriber_poll_batch(subscriber, &message, 1, &count), expected);
+    ANSWERS(ringbus_subscriber_latest(subscriber, &message), expected);
+    ANSWERS(ringbus_subscriber_time(subscriber, 0, &number), expected);
+    ANSWERS(ringbus_subscriber_attributes(subscriber, 0, NULL, 0, &count), expected);
+    ANSWERS(ringbus_subscriber_attribute(subscriber, 0, "k", &attribute), expected);
+    ANSWERS(ringbus_subscriber_wait(subscriber, 0), expected);
+    ANSWERS(ringbus_subscriber_release(subscriber), expected);
+    ANSWERS(ringbus_subscriber_seek(subscriber, latest), expected);
+    ANSWERS(ringbus_subscriber_cursor(subscriber, &number), expected);
+    ANSWERS(ringbus_subscriber_lag(subscriber, &number), expected);
+    ANSWERS(ringbus_subscriber_lagged(subscriber, &number), expected);
+    ANSWERS(ringbus_subscriber_skipped(subscriber, &number), expected);
+    ANSWERS(ringbus_subscriber_held(subscriber, &number), expected);
+    ANSWERS(ringbus_observer_poll(observer, &message), expected);
+    ANSWERS(ringbus_observer_latest(observer, &message), expected);
+    ANSWERS(ringbus_observer_current(observer, &message), expected);
+    ANSWERS(ringbus_observer_changed_since(observer, 0, &message), expected);
+    ANSWERS(ringbus_observer_time(observer, 0, &number), expected);
+    ANSWERS(ringbus_observer_attributes(observer, 0, NULL, 0, &count), expected);
+    ANSWERS(ringbus_observer_attribute(observer, 0, "k", &attribute), expected);
+    ANSWERS(ringbus_observer_wait(observer, 0), expected);
+    ANSWERS(ringbus_observer_cursor(observer, &number), expected);
+    ANSWERS(ringbus_observer_lag(observer, &number), expected);
+    ANSWERS(ringbus_observer_lagged(observer, &number), expected);
+    ANSWERS(ringbus_watch_next(watch, 0, &event), expected);
+    ANSWERS(ringbus_wait_set_open(bus, &new_set), expected);
+    ANSWERS(ringbus_wait_set_add(set, subscriber, 0), expected);
+    ANSWERS(ringbus_wait_set_add_fd(set, 0, 0), expected);
+    ANSWERS(ringbus_wait_set_remove(set, 0), expected);
+    ANSWERS(ringbus_wait_set_wait(set, 0, 1, &number, &count), expected);
+    ANSWERS(ringbus_wait_set_interrupt(set), expected);
+    ANSWERS(ringbus_wait_set_fd(set, &fd), expected);
 
-    REFUSED(ringbus_bus_close(bus), on_close);
-    REFUSED(ringbus_topic_close(topic), on_close);
-    REFUSED(ringbus_publisher_close(publisher), on_close);
-    REFUSED(ringbus_subscriber_close(subscriber), on_close);
-    REFUSED(ringbus_observer_close(observer), on_close);
-    REFUSED(ringbus_watch_close(watch), on_close);
-    REFUSED(ringbus_wait_set_close(set), on_close);
+    ANSWERS(ringbus_bus_close(bus), on_close);
+    ANSWERS(ringbus_topic_close(topic), on_close);
+    ANSWERS(ringbus_publisher_close(publisher), on_close);
+    ANSWERS(ringbus_subscriber_close(subscriber), on_close);
+    ANSWERS(ringbus_observer_close(observer), on_close);
+    ANSWERS(ringbus_watch_close(watch), on_close);
+    ANSWERS(ringbus_wait_set_close(set), on_close);
     CHECK(!new_topic && !new_publisher && !new_subscriber && !new_observer && !new_watch);
     CHECK(!new_set);
 }
@@ -149,29 +149,29 @@ static void check_null(ringbus_bus *bus) {
     const char *const *names;
     size_t count;
 
-    REFUSED(ringbus_bus_open("x", NULL, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_bus_open("x", NULL, NULL), RINGBUS_NULL_ARGUMENT);
     CHECK(strcmp(ringbus_last_error(), "`bus` is NULL") == 0);
     refuse_everywhere(NULL, RINGBUS_NULL_ARGUMENT, RINGBUS_OK);
-    REFUSED(ringbus_last_failure(NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_bus_names(NULL, NULL, &count), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_bus_names(NULL, &names, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_bus_name(bus, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_bus_remove(bus, NULL, 0), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_topic_open(bus, NULL, NULL, &topic), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_topic_open(bus, "null", NULL, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_topic_describe(topic, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_publisher_open(topic, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_subscriber_open(topic, NULL, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_last_failure(NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_bus_names(NULL, NULL, &count), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_bus_names(NULL, &names, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_bus_name(bus, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_bus_remove(bus, NULL, 0), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_topic_open(bus, NULL, NULL, &topic), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_topic_open(bus, "null", NULL, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_topic_describe(topic, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_publisher_open(topic, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_subscriber_open(topic, NULL, NULL), RINGBUS_NULL_ARGUMENT);
     OK(ringbus_publisher_open(topic, &publisher));
     OK(ringbus_subscriber_open(topic, NULL, &subscriber));
-    REFUSED(ringbus_publish(publisher, NULL, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_publish_batch(publisher, NULL, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_loan_open(publisher, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_loan_commit(publisher, NULL, 0, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_subscriber_poll(subscriber, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_subscriber_poll_batch(subscriber, NULL, 1, &count), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_subscriber_poll_batch(subscriber, &message, 1, NULL), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_subscriber_poll_batch(subscriber, &message, 0, &count),
+    ANSWERS(ringbus_publish(publisher, NULL, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_publish_batch(publisher, NULL, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_loan_open(publisher, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_loan_commit(publisher, NULL, 0, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_subscriber_poll(subscriber, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_subscriber_poll_batch(subscriber, NULL, 1, &count), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_subscriber_poll_batch(subscriber, &message, 1, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_subscriber_poll_batch(subscriber, &message, 0, &count),
             RINGBUS_INVALID_ARGUMENT);
     OK(ringbus_publisher_close(publisher));
     OK(ringbus_subscriber_close(subscriber));
@@ -188,13 +188,13 @@ static void check_handles(const char *directory, ringbus_bus *bus) {
     unsigned i;
 
     OK(ringbus_publisher_open(topic, &publisher));
-    REFUSED(ringbus_subscriber_poll((ringbus_subscriber *)(void *)publisher, &message),
+    ANSWERS(ringbus_subscriber_poll((ringbus_subscriber *)(void *)publisher, &message),
             RINGBUS_WRONG_HANDLE);
     CHECK(strcmp(ringbus_last_error(), "`subscriber` is a publisher, not a subscriber") == 0);
-    REFUSED(ringbus_publish((ringbus_publisher *)(void *)topic, "x", 1, 0, NULL),
+    ANSWERS(ringbus_publish((ringbus_publisher *)(void *)topic, "x", 1, 0, NULL),
             RINGBUS_WRONG_HANDLE);
-    REFUSED(ringbus_topic_close((ringbus_topic *)(void *)bus), RINGBUS_WRONG_HANDLE);
-    REFUSED(ringbus_bus_close((ringbus_bus *)(void *)publisher), RINGBUS_WRONG_HANDLE);
+    ANSWERS(ringbus_topic_close((ringbus_topic *)(void *)bus), RINGBUS_WRONG_HANDLE);
+    ANSWERS(ringbus_bus_close((ringbus_bus *)(void *)publisher), RINGBUS_WRONG_HANDLE);
     OK(ringbus_publish(publisher, "x", 1, 0, NULL));
 
     refuse_everywhere(&anything, RINGBUS_NOT_A_HANDLE, RINGBUS_NOT_A_HANDLE);
@@ -204,27 +204,27 @@ static void check_handles(const char *directory, ringbus_bus *bus) {
     for (i = 1; i < 256; i++) {
         /* What is close to a handle is none either. */
         void *near = (void *)((uintptr_t)publisher ^ ((uintptr_t)i << 27));
-        REFUSED(ringbus_publish((ringbus_publisher *)near, "x", 1, 0, NULL), RINGBUS_NOT_A_HANDLE);
+        ANSWERS(ringbus_publish((ringbus_publisher *)near, "x", 1, 0, NULL), RINGBUS_NOT_A_HANDLE);
     }
 
     OK(ringbus_publisher_close(publisher));
-    REFUSED(ringbus_publisher_close(publisher), RINGBUS_CLOSED);
-    REFUSED(ringbus_publish(publisher, "x", 1, 0, NULL), RINGBUS_CLOSED);
+    ANSWERS(ringbus_publisher_close(publisher), RINGBUS_CLOSED);
+    ANSWERS(ringbus_publish(publisher, "x", 1, 0, NULL), RINGBUS_CLOSED);
     /* Nor does a closed handle come back to life when its place is used again. */
     for (i = 0; i < repeats / 16; i++) {
         OK(ringbus_publisher_open(topic, &other));
         CHECK(other != publisher);
-        REFUSED(ringbus_publish(publisher, "x", 1, 0, NULL), RINGBUS_CLOSED);
+        ANSWERS(ringbus_publish(publisher, "x", 1, 0, NULL), RINGBUS_CLOSED);
         OK(ringbus_publisher_close(other));
     }
     OK(ringbus_topic_close(topic));
-    REFUSED(ringbus_topic_close(topic), RINGBUS_CLOSED);
-    REFUSED(ringbus_publisher_open(topic, &other), RINGBUS_CLOSED);
+    ANSWERS(ringbus_topic_close(topic), RINGBUS_CLOSED);
+    ANSWERS(ringbus_publisher_open(topic, &other), RINGBUS_CLOSED);
     {
         ringbus_bus *closed = open_bus(directory);
         OK(ringbus_bus_close(closed));
-        REFUSED(ringbus_bus_close(closed), RINGBUS_CLOSED);
-        REFUSED(ringbus_topic_open(closed, "t", NULL, &topic), RINGBUS_CLOSED);
+        ANSWERS(ringbus_bus_close(closed), RINGBUS_CLOSED);
+        ANSWERS(ringbus_topic_open(closed, "t", NULL, &topic), RINGBUS_CLOSED);
     }
 }
 
@@ -243,89 +243,89 @@ static void check_arguments(const char *directory, ringbus_bus *bus) {
     } newer;
 
     where.directory = directory;
-    REFUSED(ringbus_bus_open("\xff", &where, &none), RINGBUS_INVALID_ARGUMENT);
-    REFUSED(ringbus_bus_open("../c", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_bus_open("\xff", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_bus_open("../c", &where, &none), RINGBUS_INVALID_ARGUMENT);
     where.flags = 1u << 31;
-    REFUSED(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
     NAMES("options->flags");
     where.flags = 0;
     where.reserved = 1;
-    REFUSED(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
     NAMES("options->reserved` is 1");
     where.size_bytes = 0;
-    REFUSED(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_bus_open("c", &where, &none), RINGBUS_INVALID_ARGUMENT);
     where = ringbus_bus_options_init();
     where.directory = "/dev/null/nowhere";
-    REFUSED(ringbus_bus_open("c", &where, &none), RINGBUS_SYSTEM);
+    ANSWERS(ringbus_bus_open("c", &where, &none), RINGBUS_SYSTEM);
     OK(ringbus_last_failure(&failure));
     CHECK(failure.system_errno != 0);
 
-    REFUSED(ringbus_topic_open(bus, "", NULL, &topic), RINGBUS_INVALID_ARGUMENT);
-    REFUSED(ringbus_topic_open(bus, "a//b", NULL, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_open(bus, "", NULL, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_open(bus, "a//b", NULL, &topic), RINGBUS_INVALID_ARGUMENT);
     options.flags = 1u << 31;
-    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
     NAMES("options->flags");
     options = ringbus_topic_options_init();
     options.reserved = 1;
-    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
     NAMES("options->reserved` is 1");
     options = ringbus_topic_options_init();
     options.reserved_too = 1;
-    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
     NAMES("options->reserved_too` is 1");
     options = ringbus_topic_options_init();
     options.capacity_slots = 3;
-    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
     options = ringbus_topic_options_init();
     options.publishers = 9;
-    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
     options = ringbus_topic_options_init();
     options.time = 9;
-    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
     options = ringbus_topic_options_init();
     options.tags = 9;
-    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
     options = ringbus_topic_options_init();
     options.type_name = "T";
-    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
     options = ringbus_topic_options_init();
     options.size_bytes = 1;
-    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
     options.size_bytes = (size_t)-1;
-    REFUSED(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "t", &options, &topic), RINGBUS_INVALID_ARGUMENT);
 
     /* A program made with a later header works until it asks for what this library does not know. */
     memset(&newer, 0, sizeof newer);
     newer.options.size_bytes = sizeof newer;
     newer.later = 1;
-    REFUSED(ringbus_topic_create(bus, "newer", &newer.options, &topic), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_topic_create(bus, "newer", &newer.options, &topic), RINGBUS_INVALID_ARGUMENT);
     newer.later = 0;
     OK(ringbus_topic_create(bus, "newer", &newer.options, &topic));
 
     how.delivery = 9;
-    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
     how = ringbus_subscriber_options_init();
     how.start.kind = 9;
-    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
     how = ringbus_subscriber_options_init();
     how.filter = &filter;
     filter.policy = "{";
-    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
     filter = ringbus_filter_init();
     filter.reserved = 1;
-    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
     NAMES("options->filter->reserved` is 1");
     filter = ringbus_filter_init();
     filter.size_bytes = 8;
-    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_INVALID_ARGUMENT);
     filter = ringbus_filter_init();
     filter.policy = "{\"a\":[1]}";
-    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_NOT_KEPT);
+    ANSWERS(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_NOT_KEPT);
     how = ringbus_subscriber_options_init();
     how.start = ringbus_start_at(RINGBUS_START_SEQUENCE, 1);
-    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_NOT_YET);
+    ANSWERS(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_NOT_YET);
     how.start = ringbus_start_at(RINGBUS_START_TIME, 1);
-    REFUSED(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_NO_TIME);
+    ANSWERS(ringbus_subscriber_open(topic, &how, &subscriber), RINGBUS_NO_TIME);
     OK(ringbus_topic_close(topic));
     CHECK(!none && !subscriber);
 }
@@ -351,7 +351,7 @@ static void check_earlier(ringbus_bus *bus) {
     filter.policy = "{";
     {
         ringbus_subscriber *none = NULL;
-        REFUSED(ringbus_subscriber_open(topic, &how, &none), RINGBUS_INVALID_ARGUMENT);
+        ANSWERS(ringbus_subscriber_open(topic, &how, &none), RINGBUS_INVALID_ARGUMENT);
     }
     failure.size_bytes = 48;
     failure.line = failure.column = 77;
@@ -359,7 +359,7 @@ static void check_earlier(ringbus_bus *bus) {
     CHECK(failure.code == RINGBUS_INVALID_ARGUMENT && failure.line == 77 && failure.column == 77);
     CHECK(failure.size_bytes == 48);
     failure.size_bytes = 47;
-    REFUSED(ringbus_last_failure(&failure), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_last_failure(&failure), RINGBUS_INVALID_ARGUMENT);
     OK(ringbus_subscriber_close(subscriber));
     OK(ringbus_topic_close(topic));
 }
@@ -442,7 +442,7 @@ static void check_busy(ringbus_bus *bus) {
         nanosleep(&pause, NULL);
     }
     CHECK(code == RINGBUS_BUSY);
-    REFUSED(ringbus_subscriber_close(subscriber), RINGBUS_BUSY);
+    ANSWERS(ringbus_subscriber_close(subscriber), RINGBUS_BUSY);
     OK(ringbus_publish(publisher, "wake", 4, 0, NULL));
     CHECK(pthread_join(thread, NULL) == 0);
     OK(ringbus_subscriber_poll(subscriber, &message));
@@ -480,15 +480,15 @@ static void check_wait_set(ringbus_bus *bus) {
     OK(ringbus_subscriber_open(topic, NULL, &subscriber));
     OK(ringbus_wait_set_open(bus, &set));
     OK(ringbus_wait_set_open(bus, &other));
-    REFUSED(ringbus_wait_set_open(bus, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_wait_set_open(bus, NULL), RINGBUS_NULL_ARGUMENT);
     OK(ringbus_wait_set_add(set, subscriber, 1));
-    REFUSED(ringbus_wait_set_add(set, subscriber, 2), RINGBUS_IN_USE);
-    REFUSED(ringbus_wait_set_add(other, subscriber, 2), RINGBUS_IN_USE);
-    REFUSED(ringbus_wait_set_add(set, NULL, 2), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_wait_set_remove(set, 2), RINGBUS_NOT_FOUND);
-    REFUSED(ringbus_wait_set_wait(set, 0, 0, &token, &count), RINGBUS_INVALID_ARGUMENT);
-    REFUSED(ringbus_wait_set_wait(set, 0, 1, NULL, &count), RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_wait_set_wait(set, 0, 1, &token, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_wait_set_add(set, subscriber, 2), RINGBUS_IN_USE);
+    ANSWERS(ringbus_wait_set_add(other, subscriber, 2), RINGBUS_IN_USE);
+    ANSWERS(ringbus_wait_set_add(set, NULL, 2), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_wait_set_remove(set, 2), RINGBUS_NOT_FOUND);
+    ANSWERS(ringbus_wait_set_wait(set, 0, 0, &token, &count), RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_wait_set_wait(set, 0, 1, NULL, &count), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_wait_set_wait(set, 0, 1, &token, NULL), RINGBUS_NULL_ARGUMENT);
     memset(&w, 0, sizeof w);
     w.set = set;
     CHECK(pthread_create(&thread, NULL, wait_in_set, &w) == 0);
@@ -496,17 +496,17 @@ static void check_wait_set(ringbus_bus *bus) {
         sched_yield();
     }
     CHECK(code == RINGBUS_BUSY);
-    REFUSED(ringbus_wait_set_remove(set, 1), RINGBUS_BUSY);
+    ANSWERS(ringbus_wait_set_remove(set, 1), RINGBUS_BUSY);
     OK(ringbus_wait_set_interrupt(set));
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK(w.code == RINGBUS_OK && w.count == 0);
     OK(ringbus_subscriber_close(subscriber));
     code = ringbus_wait_set_remove(set, 1);
     CHECK(code == RINGBUS_OK || code == RINGBUS_NOT_FOUND);
-    REFUSED(ringbus_wait_set_remove(set, 1), RINGBUS_NOT_FOUND);
+    ANSWERS(ringbus_wait_set_remove(set, 1), RINGBUS_NOT_FOUND);
     OK(ringbus_wait_set_close(set));
-    REFUSED(ringbus_wait_set_close(set), RINGBUS_CLOSED);
-    REFUSED(ringbus_wait_set_interrupt(set), RINGBUS_CLOSED);
+    ANSWERS(ringbus_wait_set_close(set), RINGBUS_CLOSED);
+    ANSWERS(ringbus_wait_set_interrupt(set), RINGBUS_CLOSED);
     OK(ringbus_wait_set_close(other));
     OK(ringbus_topic_close(topic));
 }
@@ -564,9 +564,9 @@ static void check_fork(ringbus_bus *bus) {
     fflush(NULL);
     child = fork();
     if (child == 0) {
-        REFUSED(ringbus_publish(publisher, "x", 1, 0, NULL), RINGBUS_FORKED);
-        REFUSED(ringbus_subscriber_poll(subscriber, &message), RINGBUS_FORKED);
-        REFUSED(ringbus_publisher_open(topic, &publisher), RINGBUS_FORKED);
+        ANSWERS(ringbus_publish(publisher, "x", 1, 0, NULL), RINGBUS_FORKED);
+        ANSWERS(ringbus_subscriber_poll(subscriber, &message), RINGBUS_FORKED);
+        ANSWERS(ringbus_publisher_open(topic, &publisher), RINGBUS_FORKED);
         CHECK(ringbus_subscriber_close(subscriber) == RINGBUS_OK);
         CHECK(ringbus_publisher_close(publisher) == RINGBUS_OK);
         _exit(failures == 0 ? 0 : 1);
