@@ -110,7 +110,7 @@ fn a_stopped_server_costs_one_call_and_has_its_share_once_it_goes_on() {
     let mut client: Client<[u8], [u8]> = bus.client("s").join().unwrap();
     actors[0].stop();
     let timeout = Duration::from_millis(300);
-    let late = (0..100).filter(|_| match client.call(b"x", timeout) {
+    let late = (0..30).filter(|_| match client.call(b"x", timeout) {
         Ok(_) => false,
         Err(CallError::Timeout) => true,
         Err(error) => panic!("{error}"),
