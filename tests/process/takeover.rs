@@ -26,7 +26,7 @@ fn batch(stage: &Stage) {
 fn what_was_published_of_a_batch_is_counted_though_its_publisher_was_killed() {
     let bus = TestBus::new();
     let topic = bus.topic("t").create().unwrap();
-    let mut actor = Actor::start("takeover/batch", bus.root().path(), &[]);
+    let actor = Actor::start("takeover/batch", bus.root().path(), &[]);
     assert!(!actor.ends_well());
     let publisher = topic.publisher().unwrap();
     assert_eq!(publisher.published(), 100);

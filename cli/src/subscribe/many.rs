@@ -103,7 +103,7 @@ impl Many {
                 MultiError::Poll { topic, source } => self.note(topic.as_str(), source)?,
                 MultiError::Open(_) => complain(told),
                 MultiError::Join { topic, source } => complain(format_args!(
-                    "{topic} is left out: {}",
+                    "topic {topic} is left out: {}",
                     cannot_join(topic.as_str(), &source)
                 )),
                 told => return Err(told.into()),
