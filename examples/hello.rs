@@ -2,9 +2,16 @@
 
 use ringbus::{Bus, Error};
 
-fn main() -> Result<(), Error> {
+fn main() {
+    if let Err(error) = hello() {
+        eprintln!("{error}"); // what went wrong, where, and what to do
+        std::process::exit(1);
+    }
+}
+
+fn hello() -> Result<(), Error> {
     let topic = Bus::open("hello")?.topic("greetings").open_or_create()?;
-    let mut subscriber = topic.subscriber().reliable().join()?;
+    let mut subscriber = topic.subscriber().join()?;
     let publisher = topic.publisher()?;
 
     publisher.publish(b"hello, world")?;

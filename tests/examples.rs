@@ -27,14 +27,23 @@ fn telemetry() {
 }
 
 #[test]
-fn readme_shows_the_example_that_runs() {
+fn pose() {
+    assert_eq!(run("pose"), "0: 1, 2\n1: 3, 4\n");
+}
+
+#[test]
+fn readme_shows_the_examples_that_run() {
     let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
-    let (readme, example) = (read("README.md"), read("examples/hello.rs"));
-    let (_documentation, program) = example.split_once("\n\n").unwrap();
-    assert!(
-        readme.contains(&format!("```rust\n{program}```\n")),
-        "README.md differs from hello.rs"
-    );
+    let readme = read("README.md");
+    for (name, left_out) in [("hello.rs", None), ("pose.rs", Some("\nfn main() {"))] {
+        let example = read(&format!("examples/{name}"));
+        let (_documentation, program) = example.split_once("\n\n").unwrap();
+        let shown = left_out.map_or(program, |from| program.split_once(from).unwrap().0);
+        assert!(
+            readme.contains(&format!("```rust\n{shown}```\n")),
+            "README.md differs from {name}"
+        );
+    }
 }
 
 /// Runs an example to its end, in a bus directory of its own, and gives what it printed.

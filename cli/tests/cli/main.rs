@@ -14,6 +14,8 @@ mod endings;
 mod harness;
 mod inspect;
 mod pub_sub;
+#[cfg(unix)]
+mod readme;
 mod real_data;
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod torture;
