@@ -224,12 +224,25 @@ impl Filter {
         false
     }
 
+    /// Whether no message without attributes passes.
+    #[cfg(feature = "policy")]
+    fn needs_attributes(&self) -> bool {
+        let passes_without = |policy: &Policy| policy.matches(AttributesView::new(&[]));
+        !self.policy.as_ref().is_none_or(passes_without)
+    }
+
+    #[cfg(not(feature = "policy"))]
+    fn needs_attributes(&self) -> bool {
+        false
+    }
+
     /// What it says of headers, to be asked for each message.
     fn header_test(&self) -> HeaderTest {
         if self.publisher.is_some() || self.flags_mask.is_some() {
             return HeaderTest::Several(SeveralTests::of(self).into());
         }
         match (self.tags.as_deref(), self.tag_mask) {
+            (None, None) if self.needs_attributes() => HeaderTest::HasAttributes,
             (None, None) => HeaderTest::Any,
             (None, Some((mask, value))) => HeaderTest::Tag { mask, value },
             (Some([tag]), None) => HeaderTest::Tag {
@@ -245,6 +258,7 @@ impl Filter {
 /// What is asked of each header, by kind: the kind is looked at once for many messages.
 enum HeaderTest {
     Any,
+    HasAttributes,
     Tag { mask: u64, value: u64 },
     Tags(TagSet),
     Several(Box<SeveralTests>),
@@ -268,6 +282,7 @@ impl HeaderTest {
     ) -> Result<Option<Run>, PollError> {
         match self {
             Self::Any => core.sift(max, wanted, |_, _| true),
+            Self::HasAttributes => core.sift(max, wanted, has_attributes),
             Self::Tag { mask, value } => {
                 let (mask, value) = (*mask, *value);
                 core.sift(max, wanted, |ring, at| ring.tag(at) & mask == value)
@@ -288,11 +303,17 @@ impl HeaderTest {
     fn holds(&self, ring: &RingView, place: Place) -> bool {
         match self {
             Self::Any => true,
+            Self::HasAttributes => has_attributes(ring, place),
             Self::Tag { mask, value } => ring.tag(place) & mask == *value,
             Self::Tags(tags) => tags.has(ring.tag(place)),
             Self::Several(tests) => tests.hold(ring, place),
         }
     }
+}
+
+#[inline(always)]
+fn has_attributes(ring: &RingView, place: Place) -> bool {
+    ring.attributes_len(place) > 0
 }
 
 impl SeveralTests {
@@ -325,20 +346,13 @@ pub(super) type PayloadTest = Box<dyn FnMut(&[u8]) -> bool + Send>;
 pub(super) struct Selector {
     header: HeaderTest,
     #[cfg(feature = "policy")]
-    policy: Option<AttributesTest>,
+    policy: Option<Policy>,
     payload: Option<PayloadTest>,
     every: Option<NonZeroU64>,
     interval: Option<Duration>,
     /// Messages that passed all tests but those of sampling.
     passed: u64,
     last: Option<Timestamp>,
-}
-
-#[cfg(feature = "policy")]
-struct AttributesTest {
-    policy: Policy,
-    /// What it says of a message without any.
-    passes_without: bool,
 }
 
 impl Selector {
@@ -348,7 +362,7 @@ impl Selector {
         is_needed.then(|| Self {
             header: filter.header_test(),
             #[cfg(feature = "policy")]
-            policy: filter.policy.map(AttributesTest::new),
+            policy: filter.policy,
             payload,
             every: filter.every,
             interval: filter.interval,
@@ -409,7 +423,7 @@ impl Selector {
     fn wants_attributes<'a>(&self, attributes: impl FnOnce() -> &'a [u8]) -> bool {
         self.policy
             .as_ref()
-            .is_none_or(|test| test.passes(attributes()))
+            .is_none_or(|policy| policy.matches(AttributesView::new(attributes())))
     }
 
     #[cfg(not(feature = "policy"))]
@@ -435,24 +449,5 @@ impl Selector {
             self.last = Some(now);
         }
         is_due
-    }
-}
-
-#[cfg(feature = "policy")]
-impl AttributesTest {
-    fn new(policy: Policy) -> Self {
-        let passes_without = policy.matches(AttributesView::new(&[]));
-        Self {
-            policy,
-            passes_without,
-        }
-    }
-
-    #[inline(always)]
-    fn passes(&self, attributes: &[u8]) -> bool {
-        match attributes {
-            [] => self.passes_without,
-            some => self.policy.matches(AttributesView::new(some)),
-        }
     }
 }

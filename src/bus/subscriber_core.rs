@@ -308,7 +308,7 @@ impl SubscriberCore {
     ///
     /// As [`payload_bytes`](Self::payload_bytes).
     pub(super) unsafe fn attribute_bytes<'a>(&self, place: Place) -> &'a [u8] {
-        let len = self.ring.read_header(place).attributes_len;
+        let len = self.ring.attributes_len(place);
         let start = self.ring.attributes(place);
         // SAFETY: as for the payload, with the length bounded by `attributes_max_bytes`.
         unsafe { std::slice::from_raw_parts(start.as_ptr(), len.into()) }

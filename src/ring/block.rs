@@ -244,6 +244,24 @@ impl RingView<'_> {
         (start, len, header)
     }
 
+    /// The length of a message's attributes, at most `attributes_max_bytes`; 0 where the topic keeps none.
+    #[inline(always)]
+    pub(crate) fn attributes_len(&self, place: Place) -> u16 {
+        self.attributes_len_in(self.block(place))
+    }
+
+    #[inline(always)]
+    fn attributes_len_in(&self, block: NonNull<u8>) -> u16 {
+        let geometry = self.geometry();
+        if !geometry.shape.keeps_attributes() {
+            return 0;
+        }
+        let max = geometry.shape.attributes_max_bytes as u64;
+        // Relaxed: as in `read_header`.
+        let len = self.word_in(block, geometry.attributes_len_offset);
+        len.load(Ordering::Relaxed).min(max) as u16
+    }
+
     /// Reads what a block with the fields that the shape tells has beside `header`.
     #[inline]
     fn read_fields(&self, block: NonNull<u8>, header: BlockHeader) -> BlockHeader {
@@ -259,12 +277,7 @@ impl RingView<'_> {
                 TimeSource::None => 0,
                 _ => word(geometry.time_offset),
             },
-            attributes_len: if geometry.shape.keeps_attributes() {
-                let max = geometry.shape.attributes_max_bytes as u64;
-                word(geometry.attributes_len_offset).min(max) as u16
-            } else {
-                0
-            },
+            attributes_len: self.attributes_len_in(block),
             ..header
         }
     }

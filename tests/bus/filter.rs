@@ -518,3 +518,42 @@ fn a_policy_decides_by_the_attributes_and_the_filter_by_the_rest() {
         assert_eq!(subscriber.skipped(), 200 - found.len() as u64);
     }
 }
+
+#[cfg(feature = "policy")]
+#[test]
+fn a_message_without_attributes_passes_where_they_may_be_missing() {
+    use ringbus::{Attributes, Policy};
+
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).attributes_max(64).create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let attributes = Attributes::new().with("venue", "XNYS").unwrap();
+        for n in 0..6 {
+            let meta = match n % 2 {
+                0 => Meta::new(),
+                _ => Meta::new().attributes(&attributes),
+            };
+            publisher
+                .publish_with(meta, b"", Patience::Forever)
+                .unwrap();
+        }
+        for (policy, expected) in [
+            (r#"{"venue": ["XNYS"]}"#, &[1, 3, 5][..]),
+            (r#"{"venue": [{"exists": false}]}"#, &[0, 2, 4]),
+            (
+                r#"{"venue": [{"exists": false}, "XNYS"]}"#,
+                &[0, 1, 2, 3, 4, 5],
+            ),
+            (r#"{"price": [7]}"#, &[]),
+            ("{}", &[0, 1, 2, 3, 4, 5]),
+        ] {
+            let filter = Filter::new().attributes(Policy::new(policy).unwrap());
+            let builder = topic.subscriber().start(Start::Oldest).filter(filter);
+            let mut subscriber = builder.join().unwrap();
+            let batch = subscriber.poll_batch(64).unwrap();
+            let found: Vec<_> = batch.iter().map(|m| m.sequence()).collect();
+            assert_eq!(found, expected, "{policy}");
+        }
+    }
+}

@@ -339,7 +339,8 @@ pub struct CallBenchArgs {
 /// `ringbus bench filter`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every message is looked at and skipped. The floor takes each of the same messages without a filter.")]
+skip: 512 messages in a row are skipped by poll_batch. sift: every second one is wanted, and polled one by one. The
+floor takes each of the same messages without a filter, in batches of 64 and one by one.")]
 pub struct FilterBenchArgs {
     /// Messages, for each row
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]

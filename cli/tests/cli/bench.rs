@@ -425,7 +425,9 @@ fn filter_has_a_row_for_each_kind() {
         let kinds = ["tag", "tags", "mask", "closure", "policy"];
         for (row, kind) in kinds.into_iter().enumerate() {
             assert_eq!(line["rows"][row]["filter"], kind);
-            positive(line, &[&format!("/rows/{row}/skip_ns_each")]);
+            for figure in ["skip", "sift"] {
+                positive(line, &[&format!("/rows/{row}/{figure}_ns_each")]);
+            }
         }
     }
     divided(&lines, "/rows/0/skip_ns_each");
