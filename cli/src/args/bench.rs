@@ -15,7 +15,7 @@ use super::values::{Unreadable, capacity};
     after_help = "\
 Examples:
   ringbus bench pingpong --rounds 5                  beside the machine's own limit
-  ringbus bench stream --lean --batch 64 --rounds 5
+  ringbus bench stream --lean --batch 16 --rounds 5
   ringbus bench wake --json
   ringbus bench stream --via c --batch 1             what a program in C gets
   ringbus bench floor stream --json
@@ -198,7 +198,7 @@ pub struct StreamArgs {
     #[arg(long, value_name = "N", default_value_t = 50_000_000, value_parser = clap::value_parser!(u64).range(2..))]
     pub count: u64,
     /// Messages published, and taken, with one call at most; 1: one by one
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub batch: u64,
     /// What the processes call: the Rust API, or the shared library of the C ABI
     #[arg(long, value_name = "WAY", default_value = "rust")]
