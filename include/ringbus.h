@@ -1066,8 +1066,8 @@ typedef struct ringbus_topic_info {
     uint32_t access;
     /** The number of the group meant there, or `RINGBUS_NO_GROUP`. */
     uint32_t group;
-    /** 0. */
-    uint32_t reserved;
+    /** 1: its ring was made on huge pages. */
+    uint32_t huge_pages;
     /** Who publishes: `publisher_count` pointers. */
     const ringbus_publisher_info *const *publishers;
     /** How many publishers. */

@@ -147,8 +147,8 @@ pub struct RawTopicInfo {
     pub access: u32,
     /// The number of the group meant there, or `RINGBUS_NO_GROUP`.
     pub group: u32,
-    /// 0.
-    pub reserved: u32,
+    /// 1: its ring was made on huge pages.
+    pub huge_pages: u32,
     /// Who publishes: `publisher_count` pointers.
     pub publishers: *const *const RawPublisherInfo,
     /// How many publishers.
@@ -346,7 +346,7 @@ impl TopicReport {
             owner: info.owner,
             access: info.access.mode(),
             group: info.access.gid.unwrap_or(RINGBUS_NO_GROUP),
-            reserved: 0,
+            huge_pages: info.huge_pages.into(),
             publishers: publishers.pointers.as_ptr(),
             publisher_count: publishers.pointers.len(),
             subscribers: subscribers.pointers.as_ptr(),

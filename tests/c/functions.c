@@ -103,6 +103,7 @@ static void check_placement(ringbus_bus *bus) {
     ringbus_topic_options options = ringbus_topic_options_init();
     ringbus_topic *topic = NULL;
     ringbus_publisher *publisher = NULL;
+    const ringbus_topic_info *info = NULL;
     ringbus_code code;
 
     options.capacity_slots = 64;
@@ -115,6 +116,8 @@ static void check_placement(ringbus_bus *bus) {
         OK(ringbus_publisher_open(topic, &publisher));
         OK(ringbus_publish(publisher, "x", 1, 0, NULL));
         OK(ringbus_publisher_close(publisher));
+        OK(ringbus_topic_describe(topic, &info));
+        CHECK(info->huge_pages == 0);
         OK(ringbus_topic_close(topic));
         topic = NULL;
     }
@@ -124,6 +127,16 @@ static void check_placement(ringbus_bus *bus) {
     CHECK(ringbus_topic_create(bus, "huge", &options, &topic) == RINGBUS_SYSTEM);
     CHECK(strstr(ringbus_last_error(), "larger capacity") != NULL);
     CHECK(ringbus_topic_open(bus, "huge", NULL, &topic) == RINGBUS_NOT_FOUND);
+    options = ringbus_topic_options_init();
+    options.huge_pages = RINGBUS_YES;
+    options.capacity_slots = 65536;
+    code = ringbus_topic_create(bus, "huge", &options, &topic);
+    CHECK(code == RINGBUS_OK || code == RINGBUS_SYSTEM);
+    if (code == RINGBUS_OK) {
+        OK(ringbus_topic_describe(topic, &info));
+        CHECK(info->huge_pages == 1);
+        OK(ringbus_topic_close(topic));
+    }
 }
 
 static void check_topic(ringbus_bus *bus) {
