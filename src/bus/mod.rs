@@ -513,8 +513,8 @@ impl BusBuilder {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where there is no such bus, or which file could not be removed; what was
-    /// removed before it stays so.
+    /// [`OpenError`] where there is no such bus, what is in its directory that is no bus's, or which file
+    /// could not be removed; what was removed before that one stays so.
     pub fn destroy(self) -> Result<(), OpenError> {
         let name = self
             .name

@@ -445,6 +445,9 @@ impl Publisher<[u8]> {
         &self,
         messages: impl Iterator<Item = (Meta<'a>, &'a [u8])>,
     ) -> usize {
+        if self.core.is_forked() {
+            return 0;
+        }
         let slots = *self.core.slots();
         let mut batch = BatchOut::of(&self.core);
         for (meta, payload) in messages {
@@ -499,6 +502,9 @@ impl<'p> BatchOut<'p> {
     /// Counts what was added, as is due at the latest where the publisher looks at the cursors.
     #[inline]
     fn count(&mut self) {
+        if self.core.is_forked() {
+            return; // by the iterator: what was published before is the parent's
+        }
         self.core.count(self.uncounted, self.bytes);
         self.counted += self.uncounted;
         (self.uncounted, self.bytes) = (0, 0);
@@ -508,7 +514,9 @@ impl<'p> BatchOut<'p> {
 impl Drop for BatchOut<'_> {
     fn drop(&mut self) {
         self.count();
-        self.core.ring_the_bell();
+        if !self.core.is_forked() {
+            self.core.ring_the_bell();
+        }
     }
 }
 

@@ -51,6 +51,9 @@ impl Selection {
         core: &mut SubscriberCore,
         max: u32,
     ) -> Result<Option<Run>, PollError> {
+        if max == 0 {
+            return Ok(None);
+        }
         if !std::mem::take(&mut self.is_kept) {
             self.picks.clear();
         }
@@ -112,6 +115,14 @@ impl Selection {
         self.handed_out -= self.picks.len() as u64;
     }
 
+    /// Looks again, in the next call, at what was selected in one that did not come to its end.
+    pub(super) fn look_again(&mut self) {
+        let first = self.picks.first();
+        let again = first.and_then(|first| self.passed.iter().position(|seq| seq == first));
+        self.looked_at = again.unwrap_or(self.looked_at);
+        self.picks.clear();
+    }
+
     /// What was selected last.
     #[inline(always)]
     pub(super) fn picks(&self) -> &[Sequence] {
@@ -161,13 +172,19 @@ impl Selection {
         let has_rest = self.selector.has_rest();
         while self.has_left() && (self.picks.len() as u64) < u64::from(max) {
             let seq = self.passed[self.looked_at];
-            self.looked_at += 1;
-            let wants_it = !has_rest || {
-                let place = core.place(seq)?;
-                // SAFETY: the run is held until all of it was looked at.
-                unsafe { self.selector.wants_rest(core, place) }
+            let wants_it = match has_rest {
+                true => core.place(seq).map(|place| {
+                    // SAFETY: the run is held until all of it was looked at.
+                    unsafe { self.selector.wants_rest(core, place) }
+                }),
+                false => Ok(true),
             };
-            if wants_it {
+            // Only now: a message whose test panics is looked at again.
+            self.looked_at += 1;
+            if core.is_forked() {
+                return Err(PollError::Forked); // the test has forked, and this is the child
+            }
+            if wants_it? {
                 self.picks.push(seq);
             }
         }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -437,19 +438,39 @@ impl SubscriberCore {
 
     #[cold]
     fn select_by_filter(&mut self, max: u32) -> Result<Option<Run>, PollError> {
-        let Some(mut selection) = self.selection.take() else {
-            return self.take(max);
-        };
-        let selected = selection.select(self, max);
+        self.check_not_forked()?;
+        let selected = self.with_selection(|selection, core| selection.select(core, max));
+        // A test of the program's may have forked.
+        self.check_not_forked()?;
+        selected.unwrap_or(Ok(None))
+    }
+
+    /// Selects by `select`, which calls tests of the program's: they may panic, and nothing is lost by it.
+    fn with_selection<R>(
+        &mut self,
+        select: impl FnOnce(&mut Selection, &mut Self) -> R,
+    ) -> Option<R> {
+        let mut selection = self.selection.take()?;
+        let selected = catch_unwind(AssertUnwindSafe(|| select(&mut selection, self)));
+        if selected.is_err() {
+            selection.look_again();
+        }
         self.selection = Some(selection);
         self.note_more();
-        selected
+        Some(selected.unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+
+    fn check_not_forked(&self) -> Result<(), PollError> {
+        match self.is_forked() {
+            true => Err(PollError::Forked),
+            false => Ok(()),
+        }
     }
 
     #[inline(always)]
     pub(super) fn release(&mut self) {
-        // The rest of the run is still to be looked at.
-        if self.selection.as_deref().is_some_and(Selection::has_left) {
+        // The rest of the run is still to be looked at, or handed out.
+        if self.selection.as_deref().is_some_and(Selection::has_kept) {
             return;
         }
         // A message that a forked child inherited is the parent's to release.
@@ -468,12 +489,11 @@ impl SubscriberCore {
         }
         self.note_more();
         let run = taken?;
-        let Some(mut selection) = self.selection.take() else {
+        let selected = self.with_selection(|selection, core| selection.restart_with(core, run));
+        self.check_not_forked()?;
+        let Some(wanted) = selected else {
             return Ok(run);
         };
-        let wanted = selection.restart_with(self, run);
-        self.selection = Some(selection);
-        self.note_more();
         if !matches!(wanted, Ok(Some(_))) {
             self.release();
         }
@@ -567,7 +587,7 @@ impl SubscriberCore {
     }
 
     #[inline(always)]
-    fn is_forked(&self) -> bool {
+    pub(super) fn is_forked(&self) -> bool {
         self.generation != generation()
     }
 }

@@ -557,3 +557,59 @@ fn a_message_without_attributes_passes_where_they_may_be_missing() {
         }
     }
 }
+
+#[test]
+fn what_a_wait_found_is_held_while_it_is_in_hand() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(1).create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let reader = topic.subscriber().reliable().filter(Filter::new().tag(3));
+        let mut reader = reader.join().unwrap();
+        publisher
+            .publish_with(Meta::new().tag(3), b"wanted", Patience::Try)
+            .unwrap();
+        assert!(reader.wait(Duration::ZERO).unwrap());
+        assert!(reader.poll_batch(0).unwrap().is_empty());
+        let message = reader.poll().unwrap().expect("what the wait found");
+        let other = publisher.publish_with(Meta::new().tag(9), b"other!", Patience::Try);
+        assert!(matches!(other, Err(PublishError::Full(_))), "{other:?}");
+        assert_eq!((message.payload(), message.tag()), (&b"wanted"[..], 3));
+        drop(message);
+        publisher
+            .publish_with(Meta::new().tag(9), b"other!", Patience::Try)
+            .unwrap();
+        assert!(reader.poll().unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_test_that_panics_loses_neither_messages_nor_the_filter() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut calls = 0;
+        let panics_at_the_third = move |_: &[u8]| {
+            calls += 1;
+            assert!(calls != 3, "planned");
+            true
+        };
+        let reader = topic.subscriber().reliable().filter(Filter::new().tag(3));
+        let mut reader = reader.filter_payload(panics_at_the_third).join().unwrap();
+        for n in 0..10 {
+            let meta = Meta::new().tag(if n % 2 == 0 { 3 } else { 9 });
+            publisher.publish_with(meta, &[n], Patience::Try).unwrap();
+        }
+        let panicked = catch_unwind(AssertUnwindSafe(|| reader.poll_batch(64).map(drop)));
+        assert!(panicked.is_err());
+        let mut found = vec![];
+        while let Some(message) = reader.poll().unwrap() {
+            found.push(message[0]);
+        }
+        assert_eq!(found, [0, 2, 4, 6, 8]);
+        assert_eq!(reader.skipped(), 5);
+    }
+}

@@ -3,8 +3,8 @@
 use std::{thread, time::Duration};
 
 use ringbus::{
-    Bus, JoinError, Observer, OpenError, PollError, PublishError, Publisher, Start, Subscriber,
-    Topic, TopicEvent, TopicName, Watch,
+    Bus, Filter, JoinError, Observer, OpenError, PollError, PublishError, Publisher, Start,
+    Subscriber, Topic, TopicEvent, TopicName, Watch,
 };
 
 use super::actor::{Actor, Roles, Stage, eventually, say};
@@ -24,6 +24,7 @@ struct Handles {
     publisher: Publisher<[u8]>,
     reliable: Subscriber<[u8]>,
     lossy: Subscriber<[u8]>,
+    filtered: Subscriber<[u8]>,
     observer: Observer<[u8]>,
 }
 
@@ -35,6 +36,10 @@ impl Handles {
             publisher: topic.publisher().unwrap(),
             reliable: topic.subscriber().reliable().join().unwrap(),
             lossy: topic.subscriber().lossy().join().unwrap(),
+            filtered: {
+                let wants = Filter::new().tag(0);
+                topic.subscriber().lossy().filter(wants).join().unwrap()
+            },
             observer: topic.observer(Start::Latest).unwrap(),
             bus,
             topic,
@@ -44,7 +49,7 @@ impl Handles {
     /// Publishes, and reads it back in three ways.
     fn work(&mut self) {
         let seq = self.publisher.publish(b"work").unwrap();
-        for reader in [&mut self.reliable, &mut self.lossy] {
+        for reader in [&mut self.reliable, &mut self.lossy, &mut self.filtered] {
             let message = reader.poll().unwrap().expect("published");
             assert_eq!((message.sequence(), message.payload()), (seq, &b"work"[..]));
         }
@@ -64,6 +69,7 @@ impl Handles {
             publisher,
             reliable,
             lossy,
+            filtered,
             observer,
         } = self;
         let publishes = [
@@ -76,7 +82,7 @@ impl Handles {
             matches!(publisher.wait_subscribers(1, long), Err(JoinError::Forked)),
         ];
         let (reliable_lag, lossy_lag) = (reliable.lag() + reliable.lagged(), lossy.lag());
-        let polls = [reliable, lossy].map(|reader| {
+        let polls = [reliable, lossy, filtered].map(|reader| {
             reader.poll().err() == Some(PollError::Forked)
                 && reader.poll_batch(2).err() == Some(PollError::Forked)
                 && reader.latest().err() == Some(PollError::Forked)
@@ -106,6 +112,36 @@ impl Handles {
     }
 }
 
+/// A batch whose iterator forks before message `at`: in the child it is refused, in the parent complete.
+fn fork_in_a_batch(handles: &Handles, at: usize) {
+    let before = handles.publisher.published();
+    let mut pid = -1;
+    let sent = handles.publisher.publish_batch((0..2).map(|index| {
+        if index == at {
+            // SAFETY: as in `in_child`, where the child ends by `_exit`.
+            pid = unsafe { libc::fork() };
+        }
+        &b"batch"[..]
+    }));
+    if pid == 0 {
+        let code = if sent == Err(PublishError::Forked) {
+            CONTENT
+        } else {
+            1
+        };
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` is a place for the result.
+    assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+    assert!(
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == CONTENT,
+        "{status:#x}"
+    );
+    assert_eq!((sent, handles.publisher.published()), (Ok(2), before + 2));
+}
+
 /// Forks; the child does something and ends with its exit code, which the parent returns.
 fn in_child(act: impl FnOnce() -> i32) -> i32 {
     // SAFETY: this process runs the role in its only busy thread; the child allocates, which the C
@@ -128,6 +164,8 @@ fn parent(stage: &Stage) {
     let mut handles = Handles::new(stage);
     handles.work();
     handles.publisher.publish(b"unread").unwrap();
+    // Something found already, which the child is not to have either.
+    assert!(handles.filtered.wait(Duration::ZERO).unwrap());
     let code = in_child(|| if handles.are_all_forked() { CONTENT } else { 1 });
     assert_eq!(code, CONTENT);
     let loan = handles.publisher.loan(1).unwrap();
@@ -160,7 +198,11 @@ fn parent(stage: &Stage) {
     });
     assert_eq!(code, CONTENT);
     let mut handles = handles.expect("the child took its own");
-    for reader in [&mut handles.reliable, &mut handles.lossy] {
+    for reader in [
+        &mut handles.reliable,
+        &mut handles.lossy,
+        &mut handles.filtered,
+    ] {
         assert_eq!(
             reader.poll().unwrap().expect("published").payload(),
             b"unread"
@@ -171,8 +213,18 @@ fn parent(stage: &Stage) {
     for _ in 0..20 {
         handles.work();
     }
+    for at in 0..2 {
+        fork_in_a_batch(&handles, at);
+        for reader in [
+            &mut handles.reliable,
+            &mut handles.lossy,
+            &mut handles.filtered,
+        ] {
+            while reader.poll().unwrap().is_some() {}
+        }
+    }
     let info = handles.topic.info();
-    assert_eq!((info.publishers.len(), info.subscribers.len()), (1, 2));
+    assert_eq!((info.publishers.len(), info.subscribers.len()), (1, 3));
     say("works");
 }
 
