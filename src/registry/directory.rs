@@ -117,6 +117,19 @@ impl BusDirectory {
         parse_ring(file_name)
     }
 
+    /// Refuses a directory that has in it what no bus has.
+    fn check_nothing_foreign(&self) -> Result<(), DirectoryError> {
+        for directory in [self.path.clone(), self.topics()] {
+            for name in list(&directory)? {
+                if !is_of_bus(&name.to_string_lossy()) {
+                    let path = directory.join(name);
+                    return Err(DirectoryError::Foreign { path });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The files that may be of no use any more, whether or not they are.
     pub(crate) fn leftovers(&self) -> Result<Vec<Leftover>, DirectoryError> {
         let mut found = Vec::new();
@@ -133,9 +146,10 @@ impl BusDirectory {
     }
 }
 
-/// Removes a bus with everything in it, whatever it is.
+/// Removes a bus with everything in it, whatever state it is in; nothing where something else is in there.
 pub(crate) fn remove_bus(root: Option<&Path>, bus: &BusName) -> Result<(), DirectoryError> {
     let this = BusDirectory::open(root, bus)?;
+    this.check_nothing_foreign()?;
     // File by file: memory need not be where the directory is. The registry first, so that
     // whoever opens the bus meanwhile makes a new one.
     remove(&this.path.join(FILE_NAME))?;
@@ -250,6 +264,15 @@ pub enum DirectoryError {
     #[error("{path}: removed since it was opened; open the bus again")]
     Removed {
         /// The directory.
+        path: PathBuf,
+    },
+
+    /// A bus was to be removed, and something that is no bus's is in its directory.
+    #[error(
+        "{path}: is nothing of a bus's, which is not removed with it in there; move it away first"
+    )]
+    Foreign {
+        /// What it is.
         path: PathBuf,
     },
 
@@ -412,6 +435,14 @@ fn list(path: &Path) -> Result<Vec<OsString>, DirectoryError> {
     entries
         .map(|entry| Ok(entry.map_err(read)?.file_name()))
         .collect()
+}
+
+/// Whether a file of this name may be in the directory of a bus, or in that of its topics.
+fn is_of_bus(file_name: &str) -> bool {
+    // The last one is the portable backend's.
+    [FILE_NAME, "topics", ".locks"].contains(&file_name)
+        || parse_ring(file_name).is_some()
+        || parse_leftover(file_name).is_some()
 }
 
 fn parse_ring(file_name: &str) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! `ringbus serve` answers `ringbus call`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Running, Scratch};
 
@@ -114,10 +114,12 @@ fn busy_server(bus: &Scratch, flags: &str, script: &str) -> (Running, Running) {
     let words = line.split_whitespace().chain([script.as_str()]);
     let server = bus.start_with(words);
     let call = bus.start("call slow hello --wait-servers 1 --timeout 1000");
+    let started = Instant::now();
     while std::fs::read_to_string(&begun)
         .unwrap_or_default()
         .is_empty()
     {
+        assert!(started.elapsed() < Duration::from_secs(30), "never began");
         std::thread::sleep(Duration::from_millis(10));
     }
     (server, call)
@@ -157,6 +159,32 @@ fn a_command_without_an_end_ends_with_its_server() {
         assert!(!std::fs::exists(format!("/proc/{}", pid.trim())).unwrap());
         std::fs::remove_file(bus.path().join("begun")).unwrap();
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_does_not_outlive_a_server_that_was_killed_or_hung_up() {
+    let bus = Scratch::new();
+    for signal in [libc::SIGHUP, libc::SIGKILL] {
+        let (server, call) = busy_server(&bus, "", "exec sleep 1000");
+        let pid = std::fs::read_to_string(bus.path().join("begun")).unwrap();
+        // SAFETY: touches no memory; the process is not collected yet.
+        assert_eq!(unsafe { libc::kill(server.pid() as i32, signal) }, 0);
+        call.finish();
+        let started = Instant::now();
+        while is_running(pid.trim()) {
+            assert!(started.elapsed() < Duration::from_secs(5), "still there");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::fs::remove_file(bus.path().join("begun")).unwrap();
+    }
+}
+
+/// Whether there is such a process, and it has not ended: nobody may collect an orphan.
+#[cfg(target_os = "linux")]
+fn is_running(pid: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    status.is_ok_and(|status| !status.contains(") Z"))
 }
 
 #[test]

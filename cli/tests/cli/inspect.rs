@@ -115,6 +115,23 @@ fn a_bus_in_use_is_only_removed_by_force() {
 }
 
 #[test]
+fn what_is_nothing_of_a_bus_is_not_removed_with_it() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"x\n").well();
+    for foreign in ["default/notes", "default/topics/notes"] {
+        let foreign = bus.path().join(foreign);
+        std::fs::create_dir(&foreign).unwrap();
+        std::fs::write(foreign.join("important"), b"data").unwrap();
+        bus.run("destroy --force", b"")
+            .badly(1, "notes: is nothing of a bus");
+        assert_eq!(std::fs::read(foreign.join("important")).unwrap(), b"data");
+        bus.run("info t", b"").well();
+        std::fs::remove_dir_all(&foreign).unwrap();
+    }
+    bus.run("destroy", b"").well();
+}
+
+#[test]
 fn a_damaged_bus_is_removed_by_force() {
     let bus = Scratch::new();
     bus.run("pub t", b"x\n").well();
