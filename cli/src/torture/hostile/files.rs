@@ -76,7 +76,7 @@ const DAMAGES: [Damage; 20] = [
         instead(path, |path| symlink("/dev/zero", path))
     }),
     damage("a link to what it was", |path| {
-        let aside = path.with_extension("aside");
+        let aside = path.with_extension(ASIDE);
         fs::rename(path, &aside)?;
         symlink(&aside, path)
     }),
@@ -91,6 +91,8 @@ const DAMAGES: [Damage; 20] = [
     }),
 ];
 
+/// How the name of a file ends that was put aside.
+const ASIDE: &str = "aside";
 const KINDS: [&str; 3] = ["ring", "cursors", "registry"];
 /// As long as those who work need to notice.
 const A_WHILE: Duration = Duration::from_millis(60);
@@ -188,6 +190,8 @@ fn in_use(
     sound.end(book, ends)?;
     attacked.end(book, ends)?;
     drop(bus);
+    // A bus is not removed together with what is nothing of its own.
+    let _ = fs::remove_file(path.with_extension(ASIDE));
     Bus::builder()
         .dir(setting.root())
         .name(traffic::BUS)
