@@ -239,14 +239,19 @@ pub(in crate::segment) fn remove(path: &Path) -> io::Result<()> {
     // by which others can finish (`is_abandoned_draft`).
     let doomed = path.with_file_name(format!("{DOOMED}{:016x}", random_id()));
     fs::rename(path, &doomed)?;
-    // Where it cannot be opened, as too many files are, the name stays for those who finish.
-    let descriptor_file = fork::open(|| system::open(&doomed, false))?;
-    // Open until the object is removed: `shared_memory` takes a descriptor 0 for none.
-    if let Ok(descriptor) = Descriptor::read_from(&descriptor_file) {
-        let _ = Object::remove(descriptor.id, descriptor.len); // there may be none yet, or no more
-        Locks::new(parent(path), descriptor.id).remove();
+    match fork::open(|| system::open(&doomed, false)) {
+        Ok(descriptor_file) => {
+            // Open until the object is removed: `shared_memory` takes a descriptor 0 for none.
+            if let Ok(descriptor) = Descriptor::read_from(&descriptor_file) {
+                let _ = Object::remove(descriptor.id, descriptor.len); // there may be none yet, or no more
+                Locks::new(parent(path), descriptor.id).remove();
+            }
+            fork::close(descriptor_file);
+        }
+        // The name stays for those who finish.
+        Err(e) if system::is_out_of_files(&e) => return Err(e),
+        Err(_) => {} // it stands for no memory
     }
-    fork::close(descriptor_file);
     fs::remove_file(&doomed)
 }
 
