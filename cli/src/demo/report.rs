@@ -29,7 +29,7 @@ pub struct Report {
     /// Published and not taken yet.
     pub lag: u64,
     /// Losses by the library's own count.
-    pub library_lost: u64,
+    pub lagged: u64,
     /// Messages from before it joined: in the account, not in the latencies.
     pub caught_up: u64,
     /// Latencies of the last whole half second.

@@ -216,7 +216,7 @@ impl Strategy {
             done: done.into(),
             account: self.account,
             lag: source.lag(),
-            library_lost: source.lagged(),
+            lagged: source.lagged(),
             caught_up: self.caught_up,
             recent: self.shown,
             whole: self.whole.percentiles(),

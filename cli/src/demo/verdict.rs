@@ -124,7 +124,7 @@ impl Evidence<'_> {
         let account = report.account;
         report.done == 1
             && account.is_exact()
-            && (account.next, account.lost, report.library_lost) == (self.planned, 0, 0)
+            && (account.next, account.lost, report.lagged) == (self.planned, 0, 0)
     }
 
     fn lossy(&self, role: Role) -> Check {
@@ -136,7 +136,7 @@ impl Evidence<'_> {
                 && account.is_exact()
                 && account.first == 0
                 && account.next == self.planned
-                && report.library_lost == account.lost,
+                && report.lagged == account.lost,
             words: format!(
                 "{} ({}): got {} + {} counted as lost = {} of {}; {}",
                 role.name(),

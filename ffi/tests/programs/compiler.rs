@@ -12,7 +12,7 @@ use crate::support::{has, library_directory, root, succeed};
 pub(crate) struct Compiler {
     pub(crate) program: &'static str,
     pub(crate) standard: &'static str,
-    pub(crate) library: Library,
+    pub(crate) link: Library,
     pub(crate) flags: &'static [&'static str],
 }
 
@@ -25,23 +25,23 @@ pub(crate) enum Library {
 pub(crate) const GCC: Compiler = Compiler {
     program: "gcc",
     standard: "c11",
-    library: Library::Shared,
+    link: Library::Shared,
     flags: &[],
 };
 pub(crate) const CLANG: Compiler = Compiler {
     program: "clang",
-    library: Library::Static,
+    link: Library::Static,
     ..GCC
 };
 pub(crate) const GXX: Compiler = Compiler {
     program: "g++",
     standard: "c++17",
-    library: Library::Static,
+    link: Library::Static,
     ..GCC
 };
 pub(crate) const CLANGXX: Compiler = Compiler {
     program: "clang++",
-    library: Library::Shared,
+    link: Library::Shared,
     ..GXX
 };
 
@@ -123,7 +123,7 @@ impl Compiler {
         command.args(["-x", if self.is_cpp() { "c++" } else { "c" }]);
         command.arg(root().join(source)).args(["-x", "none"]);
         let directory = library_directory();
-        match self.library {
+        match self.link {
             Library::Shared => {
                 let directory = soname_directory();
                 let directory = directory.display();

@@ -15,7 +15,7 @@ fn life(role: Role, number: u32, account: Account) -> Life {
         ..Report::default()
     };
     life.note(&Report {
-        library_lost: account.lost,
+        lagged: account.lost,
         ..report
     });
     life.ended = Some(ExitStatus::from_raw(0));
@@ -117,7 +117,7 @@ fn a_reliable_subscriber_may_not_lose_even_what_is_counted() {
     let lose = |report: &mut Report| {
         report.account.taken -= 1;
         report.account.lost += 1;
-        report.library_lost += 1;
+        report.lagged += 1;
     };
     fails("momentum", Role::Momentum, lose);
     fails("hedger", Role::Hedger, lose);
@@ -125,10 +125,8 @@ fn a_reliable_subscriber_may_not_lose_even_what_is_counted() {
 
 #[test]
 fn the_librarys_own_count_must_agree() {
-    fails("charts (lossy", Role::Charts, |report| {
-        report.library_lost += 1
-    });
-    fails("monitor", Role::Monitor, |report| report.library_lost += 1);
+    fails("charts (lossy", Role::Charts, |report| report.lagged += 1);
+    fails("monitor", Role::Monitor, |report| report.lagged += 1);
 }
 
 #[test]
@@ -143,7 +141,7 @@ fn a_gap_between_two_lives_is_seen() {
 fn a_slow_subscriber_that_loses_nothing_proves_nothing() {
     fails("charts: too slow", Role::Charts, |report| {
         report.account = taken(0, PLANNED);
-        report.library_lost = 0;
+        report.lagged = 0;
     });
 }
 
