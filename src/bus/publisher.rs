@@ -377,7 +377,8 @@ impl<T: Payload + ?Sized> Publisher<T> {
         self.core.id()
     }
 
-    /// Messages published through this publisher's place in the topic, by predecessors as well.
+    /// Messages published through this publisher's place in the topic, by predecessors as well; 0 in a child
+    /// of the process that opened the bus.
     ///
     /// ```
     /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     ring::{
-        block::{BlockHeader, COPIED_IN_PIECES_MAX},
+        block::{BlockHeader, COPIED_AT_ONCE_MAX, COPIED_IN_PIECES_MAX},
         layout::{HeaderForm, PublisherMode, PublisherRecord, Shape},
         news::tell_subscribers,
         place::Place,
@@ -28,7 +28,7 @@ use crate::{
         view::{CellsView, RingView},
     },
     segment::generation,
-    sync::Ordering,
+    sync::{AtomicU64, Ordering},
     wait::Event,
 };
 
@@ -47,9 +47,6 @@ pub(super) struct PublisherCore {
     clock: Clock,
     index: u32,
     record: &'static PublisherRecord,
-    /// The counts in `record`, which this publisher alone writes.
-    published: Cell<u64>,
-    bytes: Cell<u64>,
     /// Slots of an exclusive topic, or chunks of a shared one, on loan.
     on_loan: Cell<u32>,
     arrivals: Event<'static>,
@@ -133,10 +130,10 @@ impl PublisherCore {
         let record = ring.record(index);
         record.bell.store(0, Ordering::Relaxed); // the last holder's
         // One who is killed in a batch has not counted all of it; the sequences of an exclusive topic tell.
-        let published = match &engine {
-            Engine::Exclusive(publisher) => publisher.next().since(ring.geometry().first()),
-            Engine::Shared(_) => record.published.load(Ordering::Relaxed),
-        };
+        if let Engine::Exclusive(publisher) = &engine {
+            let published = publisher.next().since(ring.geometry().first());
+            record.published.store(published, Ordering::Relaxed);
+        }
         note_change(&ring);
         let side = fence_side(description);
         let spare_bytes = ring.geometry().block_stride;
@@ -145,7 +142,7 @@ impl PublisherCore {
         let unit_bytes = (description.type_size as usize).max(1);
         let is_plain = matches!(engine, Engine::Exclusive(_))
             && ring.geometry().header_form != HeaderForm::Other
-            && unit_bytes == 1;
+            && (unit_bytes == 1 || shape.fixed);
         Ok(Self {
             engine: UnsafeCell::new(engine),
             shape,
@@ -160,8 +157,6 @@ impl PublisherCore {
             clock: Clock::new(shape.time, description.tsc_hz),
             index,
             record,
-            published: Cell::new(published),
-            bytes: Cell::new(record.bytes.load(Ordering::Relaxed)),
             on_loan: Cell::new(0),
             arrivals: Event::new(cells.arrivals(), side),
             gatekeeper: Gatekeeper::new(topic.bus.clone(), cells, record, spare_bytes, side),
@@ -200,13 +195,55 @@ impl PublisherCore {
         payload: &[u8],
         patience: Patience,
     ) -> Result<u64, PublishError> {
-        let seq = match self.publish_plainly(&self.slots, meta, payload) {
-            Some(seq) => {
-                self.count(1, payload.len() as u64);
-                seq
-            }
-            None => self.publish_any(meta, payload, patience)?,
-        };
+        // What is known to be short needs no loop, and so fewer registers.
+        if payload.len() <= COPIED_AT_ONCE_MAX
+            && let Some(seq) = self.publish_plainly(&self.slots, meta, payload)
+        {
+            self.count(1, payload.len() as u64);
+            self.ring_the_bell();
+            return Ok(seq);
+        }
+        self.publish_by_call(meta, payload, patience)
+    }
+
+    /// What is not plain, by calls: what it needs of registers and stack costs plain messages nothing.
+    #[inline(always)]
+    fn publish_by_call(
+        &self,
+        meta: Meta<'_>,
+        payload: &[u8],
+        patience: Patience,
+    ) -> Result<u64, PublishError> {
+        match meta.attributes {
+            None => self.publish_marked(meta.tag, meta.flags, payload, patience),
+            Some(_) => self.publish_and_ring(meta, payload, patience),
+        }
+    }
+
+    /// [`publish_and_ring`](Self::publish_and_ring) of a message without attributes, which is in registers
+    /// altogether.
+    #[inline(never)]
+    fn publish_marked(
+        &self,
+        tag: u64,
+        flags: u16,
+        payload: &[u8],
+        patience: Patience,
+    ) -> Result<u64, PublishError> {
+        let meta = Meta::new().tag(tag).flags(flags);
+        let seq = self.publish_any(meta, payload, patience)?;
+        self.ring_the_bell();
+        Ok(seq)
+    }
+
+    #[inline(never)]
+    fn publish_and_ring(
+        &self,
+        meta: Meta<'_>,
+        payload: &[u8],
+        patience: Patience,
+    ) -> Result<u64, PublishError> {
+        let seq = self.publish_any(meta, payload, patience)?;
         self.ring_the_bell();
         Ok(seq)
     }
@@ -221,7 +258,7 @@ impl PublisherCore {
         payload: &[u8],
     ) -> Option<u64> {
         let len = payload.len();
-        if self.is_forked() || self.on_loan.get() > 0 || !self.plain_lengths.contains(&len) {
+        if !self.plain_lengths.contains(&len) || self.is_forked() || self.on_loan.get() > 0 {
             return None;
         }
         let Engine::Exclusive(publisher) = self.engine() else {
@@ -243,6 +280,7 @@ impl PublisherCore {
         // - a `&[u8]` of the caller never overlaps a block that is not published.
         let stamp = unsafe { slots.write(seq, header, payload) };
         publisher.stamp(stamp);
+        slots.claim_after(seq, publisher.limit());
         Some(seq.0)
     }
 
@@ -302,6 +340,7 @@ impl PublisherCore {
                 let stamp = ReadyStamp::new(&self.ring, place);
                 self.write(place, meta, payload);
                 publisher.stamp(stamp);
+                self.slots.claim_after(place.sequence(), publisher.limit());
                 place.sequence()
             }
             Engine::Shared(publisher) => {
@@ -390,13 +429,12 @@ impl PublisherCore {
     #[inline(always)]
     pub(super) fn count(&self, messages: u64, bytes: u64) {
         // Relaxed: counts, written by this publisher only.
-        let record = self.record;
-        let published = self.published.get().wrapping_add(messages);
-        let bytes = self.bytes.get().wrapping_add(bytes);
-        self.published.set(published);
-        self.bytes.set(bytes);
-        record.published.store(published, Ordering::Relaxed);
-        record.bytes.store(bytes, Ordering::Relaxed);
+        let add = |count: &AtomicU64, more: u64| {
+            let sum = count.load(Ordering::Relaxed).wrapping_add(more);
+            count.store(sum, Ordering::Relaxed);
+        };
+        add(&self.record.published, messages);
+        add(&self.record.bytes, bytes);
     }
 
     /// Wakes subscribers that sleep until something is published.
@@ -482,7 +520,11 @@ impl PublisherCore {
     }
 
     pub(super) fn published(&self) -> u64 {
-        self.published.get()
+        // Relaxed: as in `count`. A child has not the memory.
+        match self.is_forked() {
+            true => 0,
+            false => self.record.published.load(Ordering::Relaxed),
+        }
     }
 
     /// Registered subscribers that are alive.

@@ -13,7 +13,7 @@ pub(super) struct Ahead {
 }
 
 /// Bytes that move between processors at once.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 impl Ahead {
     /// So many slots ahead, or less in a ring of few.

@@ -10,7 +10,7 @@ use super::{
     view::{Home, RingView},
 };
 #[cfg(not(ringbus_loom))]
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, compiler_fence};
 
 /// What stands beside a payload. Fields that the topic does not keep are dropped when written and
 /// read as 0, the length as the topic's fixed one.
@@ -344,6 +344,10 @@ unsafe fn copy_backwards(from: *const u8, to: *mut u8, len: usize) {
 #[cfg(not(ringbus_loom))]
 const PIECE: usize = 32;
 
+/// Payloads of up to so many bytes are copied without a loop.
+#[cfg(not(ringbus_loom))]
+pub(crate) const COPIED_AT_ONCE_MAX: usize = 128;
+
 /// The same, all of it in pieces.
 ///
 /// # Safety
@@ -353,17 +357,21 @@ const PIECE: usize = 32;
 #[inline(always)]
 pub(super) unsafe fn copy_in_pieces(from: *const u8, to: *mut u8, len: usize) {
     let mut left = len;
-    while left > 2 * PIECE {
+    while left > COPIED_AT_ONCE_MAX {
         left -= PIECE;
         // SAFETY: `left + PIECE` is at most `len`.
         unsafe { copy_piece::<PIECE>(from, to, left) };
+        // Or else the compiler makes a call of `memcpy` of the loop.
+        compiler_fence(Ordering::SeqCst);
     }
     // What is left at the beginning, as two pieces that overlap.
     match left {
         // SAFETY: within the first `left` bytes.
-        PIECE.. => unsafe { copy_ends::<PIECE>(from, to, left) },
+        65.. => unsafe { copy_ends::<64>(from, to, left) },
         // SAFETY: as above.
-        16.. => unsafe { copy_ends::<16>(from, to, left) },
+        33.. => unsafe { copy_ends::<PIECE>(from, to, left) },
+        // SAFETY: as above.
+        17.. => unsafe { copy_ends::<16>(from, to, left) },
         // SAFETY: as above.
         8.. => unsafe { copy_ends::<8>(from, to, left) },
         // SAFETY: each byte is one of the first `left`.

@@ -6,15 +6,15 @@
 use std::{marker::PhantomData, ptr::NonNull};
 
 use super::{
-    ahead::Ahead,
+    ahead::{Ahead, LINE},
     block::{BlockHeader, copy_in_pieces, write_tagged_header},
-    layout::HeaderForm,
+    layout::{Geometry, HeaderForm},
     place::Place,
     publish::ReadyStamp,
     sequence::{Sequence, StampFormat},
     view::RingView,
 };
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Ordering, heeds_prefetch_write};
 
 /// The slots of an exclusive topic whose messages have neither time nor attributes.
 ///
@@ -28,6 +28,8 @@ pub(crate) struct PlainSlots<'m> {
     payload_offset: usize,
     is_tagged: bool,
     ahead: Ahead,
+    /// One less than the slots that are claimed together: a power of two.
+    block_mask: u64,
     mapped: PhantomData<&'m ()>,
 }
 
@@ -35,6 +37,16 @@ pub(crate) struct PlainSlots<'m> {
 /// come from a reader: measured, one publisher and one subscriber, batches of messages of 64 B, in millions
 /// a second: 16 ahead 172, 32 ahead 175, 64 ahead 167.
 const SLOTS_AHEAD: u64 = 32;
+
+/// Slots that are claimed together, where a processor does not heed what it is asked ahead: measured on one
+/// (AMD Zen 4), one publisher and one subscriber, in millions of messages of 64 B a second, with both on one
+/// cache and on two: none 26 and 6, 4 slots 21 on two, 8 slots 57 and 18, 16 slots 19 on two, 64 slots 7 on
+/// two.
+const BLOCK_SLOTS: u64 = 8;
+/// Longer slots have lines enough of their own to be under way at once.
+const CLAIMED_STRIDE_MAX: u64 = 128;
+/// The end of a line has no stamp: slots begin at its first byte or in its middle.
+const CLAIMED_WORD: u64 = 56;
 
 impl<'m> PlainSlots<'m> {
     /// Those of `ring`; to be used where its messages are plain.
@@ -48,7 +60,20 @@ impl<'m> PlainSlots<'m> {
             payload_offset: geometry.payload_offset as usize,
             is_tagged: geometry.header_form == HeaderForm::Tagged,
             ahead: Ahead::new(geometry, SLOTS_AHEAD),
+            block_mask: match !heeds_prefetch_write() && Self::can_claim(geometry) {
+                true => BLOCK_SLOTS - 1,
+                false => u64::MAX,
+            },
             mapped: PhantomData,
+        }
+    }
+
+    /// The same for a processor that does not heed what it is asked ahead, whatever this one does.
+    #[cfg(test)]
+    pub(crate) fn claiming(self) -> Self {
+        Self {
+            block_mask: BLOCK_SLOTS - 1,
+            ..self
         }
     }
 
@@ -86,5 +111,40 @@ impl<'m> PlainSlots<'m> {
             unsafe { write_tagged_header(slot, header) };
         }
         ReadyStamp::of(word, stamp, seq)
+    }
+
+    /// After message `seq`: stores something into each line of the next slots, if they are free until
+    /// `limit`, and it is time. All those lines are on their way then, while stores into one slot after the
+    /// other wait for each, as stores are seen in their order.
+    #[inline(always)]
+    pub(crate) fn claim_after(&self, seq: Sequence, limit: Sequence) {
+        if seq.0 & self.block_mask == self.block_mask {
+            self.claim_block(seq.plus(1), limit);
+        }
+    }
+
+    #[inline(never)]
+    fn claim_block(&self, first: Sequence, limit: Sequence) {
+        if first.plus(BLOCK_SLOTS) > limit {
+            return;
+        }
+        let offset = (first.0 & self.slot_mask) * self.slot_stride;
+        let words = (CLAIMED_WORD..BLOCK_SLOTS * self.slot_stride).step_by(LINE);
+        for word in words.map(|word| offset + word) {
+            // SAFETY: within the slots, as a block begins at a multiple of its slots (R1).
+            let word = unsafe { self.slots.add(word as usize) };
+            // SAFETY: as in `write`.
+            let word: &'m AtomicU64 = unsafe { word.cast().as_ref() };
+            // Relaxed: what nobody reads, as the message before is overwritten from the limit's raise on.
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether blocks of slots are whole lines, and only those, with stamps where they are expected.
+    fn can_claim(geometry: &Geometry) -> bool {
+        let (stride, capacity) = (geometry.slot_stride, geometry.shape.capacity_slots);
+        stride <= CLAIMED_STRIDE_MAX
+            && stride.is_multiple_of(LINE as u64 / 2)
+            && capacity >= BLOCK_SLOTS
     }
 }

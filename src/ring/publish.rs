@@ -89,6 +89,12 @@ impl<'m> ExclusivePublisher<'m> {
         self.next
     }
 
+    /// Slots up to this sequence are this publisher's to write: those of no loan, that is.
+    #[inline(always)]
+    pub(crate) fn limit(&self) -> Sequence {
+        self.limit
+    }
+
     /// Where the next message may be written, if nobody has to be asked.
     #[inline(always)]
     pub(crate) fn home(&self) -> Option<Place> {

@@ -22,6 +22,8 @@ mod heap;
 #[cfg(not(ringbus_loom))]
 mod hostile;
 #[cfg(not(ringbus_loom))]
+mod plain;
+#[cfg(not(ringbus_loom))]
 mod properties;
 #[cfg(not(ringbus_loom))]
 mod publish;

@@ -1,0 +1,79 @@
+//! Plain slots: what is stored into slots before their messages are.
+
+use super::{heap::HeapTopic, shapes::exclusive};
+use crate::{
+    ring::{layout::Shape, plain::PlainSlots, sequence::Sequence, view::RingView},
+    sync::Ordering,
+};
+
+const CAPACITY: u64 = 32;
+const BLOCK: u64 = 8;
+
+/// Slots of one line, of a line and a half, and of two.
+fn shapes() -> impl Iterator<Item = Shape> {
+    [56, 64, 100]
+        .map(|bytes| Shape {
+            payload_max_bytes: bytes,
+            ..exclusive(CAPACITY)
+        })
+        .into_iter()
+}
+
+/// All words of all slots, each of which was set to 1 before `change`.
+fn words_after(ring: &RingView<'_>, change: impl FnOnce()) -> Vec<u64> {
+    let words = CAPACITY * ring.geometry().slot_stride / 8;
+    let word = |index: u64| {
+        let (slot, at) = (
+            index * 8 / ring.geometry().slot_stride,
+            index * 8 % ring.geometry().slot_stride,
+        );
+        let first = std::ptr::from_ref(ring.stamp(Sequence(slot)));
+        // SAFETY: within the slot.
+        let word = unsafe { first.byte_add(at as usize) };
+        // SAFETY: aligned as the slot is, and mapped while `ring` is.
+        unsafe { &*word }
+    };
+    (0..words).for_each(|index| word(index).store(1, Ordering::Relaxed));
+    change();
+    (0..words)
+        .map(|index| word(index).load(Ordering::Relaxed))
+        .collect()
+}
+
+#[test]
+fn a_claim_stores_into_each_line_of_the_next_block_and_into_no_stamp() {
+    for shape in shapes() {
+        let topic = HeapTopic::new(shape);
+        let ring = topic.ring();
+        let slots = PlainSlots::of(&ring).claiming();
+        let stride = ring.geometry().slot_stride;
+        // The last of a block in the lap after the first: the next one begins the second block.
+        let last = Sequence(CAPACITY + BLOCK - 1);
+        let words = words_after(&ring, || slots.claim_after(last, last.plus(1 + BLOCK)));
+        let block = BLOCK * stride / 8..2 * BLOCK * stride / 8;
+        for (index, word) in (0..).zip(words) {
+            let is_claimed = block.contains(&index) && index % 8 == 7;
+            assert_eq!(word == 0, is_claimed, "word {index}, slots of {stride} B");
+            assert!(!is_claimed || index * 8 % stride != 0, "a stamp");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_claimed_inside_of_a_block_or_beyond_the_limit() {
+    for shape in shapes() {
+        let topic = HeapTopic::new(shape);
+        let ring = topic.ring();
+        let slots = PlainSlots::of(&ring).claiming();
+        let last = Sequence(BLOCK - 1);
+        for (seq, limit) in [
+            (last.minus(1), last.plus(3 * BLOCK)),
+            (last.plus(1), last.plus(3 * BLOCK)),
+            (last, last.plus(BLOCK)),
+            (last, last.plus(1)),
+        ] {
+            let words = words_after(&ring, || slots.claim_after(seq, limit));
+            assert!(words.iter().all(|word| *word == 1), "{seq:?}, {limit:?}");
+        }
+    }
+}
