@@ -37,3 +37,17 @@ pub fn prefetch_to_write(address: *const u8) {
         std::arch::asm!("prfm pstl1keep, [{}]", in(reg) address, options(nostack, readonly));
     }
 }
+
+/// Whether [`prefetch_to_write`] does anything for a line that another processor has read: not with AMD.
+pub fn heeds_prefetch_to_write() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // Unsafe in the oldest Rust that this crate supports, safe in the newest.
+        #[allow(unused_unsafe)]
+        // SAFETY: every x86-64 processor has the instruction.
+        let vendor = unsafe { std::arch::x86_64::__cpuid(0) };
+        return vendor.ebx.to_le_bytes() != *b"Auth" && vendor.ebx.to_le_bytes() != *b"Hygo";
+    }
+    #[allow(unreachable_code)]
+    true
+}

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::backoff::Backoff;
 use super::super::region::{LINE_PAIR, Region};
-use super::{prefetch, prefetch_to_write};
+use super::{heeds_prefetch_to_write, prefetch, prefetch_to_write};
 
 /// The form of a message, all of it known to the compiler where it is one of the usual ones.
 pub trait Form: Copy {
@@ -114,6 +114,12 @@ const AHEAD: u64 = 32;
 /// How many messages ahead the writer asks for: measured, messages of 64 B in millions a second without
 /// a header and with 24 B of it: none 195 and 33, 16 messages 205 and 117, 64 messages 265 and 125.
 const WRITER_AHEAD: u64 = 64;
+/// Slots that the writer claims together, as the bus does, where the processor does not heed what it is
+/// asked ahead: measured on AMD Zen 4, with a header and without, in millions a second: none 71 and
+/// 79, 8 slots 90 and 126.
+const BLOCK_SLOTS: u64 = 8;
+/// Longer slots have lines enough of their own to be under way at once.
+const CLAIMED_STRIDE_MAX: usize = 128;
 /// Beyond this, the processor's own prefetching does it.
 const AHEAD_BYTES_MAX: usize = 256;
 /// How far a reader that has caught up lets the writer get ahead: from 64 to 1024 messages it is the same.
@@ -151,6 +157,11 @@ impl<'r, F: Form> Ring<'r, F> {
     pub fn write(&self, count: u64, mut fill: impl FnMut(u64, &mut [u8])) {
         let cursor = self.region.word(0);
         let mut may_write_until = self.slots;
+        let stride = self.form.stride();
+        let claims = !heeds_prefetch_to_write()
+            && stride <= CLAIMED_STRIDE_MAX
+            && stride.is_multiple_of(LINE / 2)
+            && self.slots >= BLOCK_SLOTS;
         for seq in 1..=count {
             let mut backoff = Backoff::new();
             while seq > may_write_until {
@@ -159,6 +170,25 @@ impl<'r, F: Form> Ring<'r, F> {
             }
             self.ask_ahead(seq + WRITER_AHEAD, prefetch_to_write);
             self.put(seq, |payload| fill(seq, payload));
+            if claims
+                && seq % BLOCK_SLOTS == BLOCK_SLOTS - 1
+                && seq + BLOCK_SLOTS <= may_write_until
+            {
+                self.claim(seq + 1);
+            }
+        }
+    }
+
+    /// Stores something into each line of a block of slots, none of which is a slot's first word: all of
+    /// them are on their way to this processor then.
+    #[inline(never)]
+    fn claim(&self, first: u64) {
+        let block = self.slot(first);
+        for end in (LINE..=BLOCK_SLOTS as usize * self.form.stride()).step_by(LINE) {
+            // SAFETY: within the block, which lies within the region as blocks begin at their multiples.
+            let word = unsafe { block.add(end - size_of::<u64>()) };
+            // SAFETY: as above; the reader is done with the block, and waits for its stamps.
+            unsafe { word.cast::<u64>().write_volatile(0) };
         }
     }
 
