@@ -33,14 +33,14 @@ static ringbus_client *client_of(ringbus_bus *bus, const char *name) {
 
 static uint64_t send_text(ringbus_client *client, const char *text) {
     uint64_t call = 0;
-    OK(ringbus_client_send(client, text, strlen(text), SECOND, &call));
+    OK(ringbus_client_send(client, text, strlen(text), PATIENCE, &call));
     CHECK(call != 0);
     return call;
 }
 
 static ringbus_request next_request(ringbus_server *server) {
     ringbus_request request;
-    OK(ringbus_server_wait(server, 10 * SECOND));
+    OK(ringbus_server_wait(server, PATIENCE));
     OK(ringbus_server_poll(server, &request));
     CHECK(request.payload != NULL && request.id != 0);
     return request;
@@ -88,22 +88,22 @@ static void check_answers(ringbus_bus *bus) {
     OK(ringbus_server_fail(server, first.id, "no such book"));
     OK(ringbus_server_finish(server, third.id));
 
-    OK(ringbus_client_next(client, calls[1], 10 * SECOND, &reply));
+    OK(ringbus_client_next(client, calls[1], PATIENCE, &reply));
     CHECK(is(&reply, "two") && reply.server == id);
-    OK(ringbus_client_next(client, calls[1], 10 * SECOND, &reply));
+    OK(ringbus_client_next(client, calls[1], PATIENCE, &reply));
     CHECK(is(&reply, "") && reply.payload != NULL);
-    OK(ringbus_client_next(client, calls[1], 10 * SECOND, &reply));
+    OK(ringbus_client_next(client, calls[1], PATIENCE, &reply));
     CHECK(is(&reply, "two"));
-    CHECK(ringbus_client_next(client, calls[1], 10 * SECOND, &reply) == RINGBUS_ENDED);
+    CHECK(ringbus_client_next(client, calls[1], PATIENCE, &reply) == RINGBUS_ENDED);
     REFUSED(ringbus_client_next(client, calls[1], 0, &reply), RINGBUS_NO_CALL);
-    OK(ringbus_client_next(client, calls[0], 10 * SECOND, &reply));
+    OK(ringbus_client_next(client, calls[0], PATIENCE, &reply));
     CHECK(is(&reply, "early"));
-    REFUSED(ringbus_client_next(client, calls[0], 10 * SECOND, &reply), RINGBUS_SERVER_FAILED);
+    REFUSED(ringbus_client_next(client, calls[0], PATIENCE, &reply), RINGBUS_SERVER_FAILED);
     CHECK(strstr(ringbus_last_error(), "no such book") != NULL);
     OK(ringbus_last_failure(&failure));
     CHECK(failure.server == id);
     CHECK(ringbus_client_next(client, calls[0], 0, &reply) == RINGBUS_ENDED);
-    CHECK(ringbus_client_next(client, calls[2], 10 * SECOND, &reply) == RINGBUS_ENDED);
+    CHECK(ringbus_client_next(client, calls[2], PATIENCE, &reply) == RINGBUS_ENDED);
 
     /* One that was answered is over, however it was answered. */
     REFUSED(ringbus_server_reply(server, second.id, "x", 1), RINGBUS_NO_REQUEST);
@@ -121,7 +121,7 @@ static void check_answers(ringbus_bus *bus) {
     calls[1] = send_text(client, "five");
     first = next_request(server);
     OK(ringbus_server_reply(server, first.id, "5", 1));
-    OK(ringbus_client_next(client, calls[1], 10 * SECOND, &reply));
+    OK(ringbus_client_next(client, calls[1], PATIENCE, &reply));
     CHECK(is(&reply, "5"));
     OK(ringbus_client_close(client));
     OK(ringbus_server_close(server));
@@ -148,7 +148,7 @@ static void check_no_answer(ringbus_bus *bus) {
     OK(ringbus_server_reply(server, request.id, "too late", 8));
 
     memset(payload, 0, sizeof payload);
-    REFUSED(ringbus_client_call(client, payload, sizeof payload, SECOND, &reply),
+    REFUSED(ringbus_client_call(client, payload, sizeof payload, PATIENCE, &reply),
             RINGBUS_TOO_LONG);
     /* A reply that cannot be is told to both; held or not. */
     call = send_text(client, "long");
@@ -156,14 +156,14 @@ static void check_no_answer(ringbus_bus *bus) {
     REFUSED(ringbus_server_send(server, request.id, payload, sizeof payload), RINGBUS_TOO_LONG);
     REFUSED(ringbus_server_reply(server, request.id, payload, sizeof payload), RINGBUS_TOO_LONG);
     REFUSED(ringbus_server_reply(server, request.id, "x", 1), RINGBUS_NO_REQUEST);
-    REFUSED(ringbus_client_next(client, call, 10 * SECOND, &reply), RINGBUS_SERVER_FAILED);
+    REFUSED(ringbus_client_next(client, call, PATIENCE, &reply), RINGBUS_SERVER_FAILED);
     call = send_text(client, "long");
     request = next_request(server);
     CHECK(ringbus_server_wait(server, 0) == RINGBUS_TIMEOUT);
     REFUSED(ringbus_server_send(server, request.id, payload, sizeof payload), RINGBUS_TOO_LONG);
     REFUSED(ringbus_server_reply(server, request.id, payload, sizeof payload), RINGBUS_TOO_LONG);
     REFUSED(ringbus_server_reply(server, request.id, "x", 1), RINGBUS_NO_REQUEST);
-    REFUSED(ringbus_client_next(client, call, 10 * SECOND, &reply), RINGBUS_SERVER_FAILED);
+    REFUSED(ringbus_client_next(client, call, PATIENCE, &reply), RINGBUS_SERVER_FAILED);
     CHECK(strstr(ringbus_last_error(), "was dropped") != NULL);
 
     OK(ringbus_server_id(server, &id));
@@ -171,11 +171,11 @@ static void check_no_answer(ringbus_bus *bus) {
     request = next_request(server);
     CHECK(ringbus_server_wait(server, 0) == RINGBUS_TIMEOUT);
     OK(ringbus_server_close(server));
-    REFUSED(ringbus_client_next(client, call, 10 * SECOND, &reply), RINGBUS_SERVER_ENDED);
+    REFUSED(ringbus_client_next(client, call, PATIENCE, &reply), RINGBUS_SERVER_ENDED);
     OK(ringbus_last_failure(&failure));
     CHECK(failure.server == id);
-    REFUSED(ringbus_client_call(client, "x", 1, 10 * SECOND, &reply), RINGBUS_NO_SERVER);
-    REFUSED(ringbus_client_send(client, "x", 1, 10 * SECOND, &call), RINGBUS_NO_SERVER);
+    REFUSED(ringbus_client_call(client, "x", 1, PATIENCE, &reply), RINGBUS_NO_SERVER);
+    REFUSED(ringbus_client_send(client, "x", 1, PATIENCE, &call), RINGBUS_NO_SERVER);
     OK(ringbus_client_servers(client, &servers));
     CHECK(servers == 0);
     OK(ringbus_client_close(client));
@@ -208,7 +208,7 @@ static void check_death(const char *directory, ringbus_bus *bus) {
     OK(ringbus_server_close(first));
     call = send_text(client, "die");
     CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
-    REFUSED(ringbus_client_next(client, call, 10 * SECOND, &reply), RINGBUS_SERVER_ENDED);
+    REFUSED(ringbus_client_next(client, call, PATIENCE, &reply), RINGBUS_SERVER_ENDED);
     last = serve(bus, "dying");
     OK(ringbus_client_servers(client, &servers));
     CHECK(servers == 1);
@@ -251,13 +251,13 @@ static void check_gather(ringbus_bus *bus) {
         repliers[n].text = n == 2 ? NULL : "here";
         CHECK(pthread_create(&threads[n], NULL, reply_once, &repliers[n]) == 0);
     }
-    OK(ringbus_client_send_to_all(client, "who", 3, SECOND, &call));
+    OK(ringbus_client_send_to_all(client, "who", 3, PATIENCE, &call));
     for (n = 0; n < 3; n++) {
         CHECK(pthread_join(threads[n], NULL) == 0);
     }
     for (n = 0; n < 3; n++) {
         ringbus_reply reply;
-        ringbus_code code = ringbus_client_next(client, call, 10 * SECOND, &reply);
+        ringbus_code code = ringbus_client_next(client, call, PATIENCE, &reply);
         CHECK(code == RINGBUS_OK || code == RINGBUS_SERVER_FAILED);
         good += code == RINGBUS_OK;
     }
@@ -326,12 +326,12 @@ static void check_forms(ringbus_bus *bus) {
     REFUSED(ringbus_client_open(bus, "mean", &how, &client), RINGBUS_MISMATCH);
     how.reply_type = options.reply_type;
     OK(ringbus_client_open(bus, "mean", &how, &client));
-    OK(ringbus_client_send(client, numbers, sizeof numbers, SECOND, &call));
+    OK(ringbus_client_send(client, numbers, sizeof numbers, PATIENCE, &call));
     request = next_request(server);
     CHECK(request.payload_len_bytes == sizeof numbers);
     REFUSED(ringbus_server_send(server, request.id, "x", 1), RINGBUS_WRONG_SIZE);
     OK(ringbus_server_reply(server, request.id, &mean, sizeof mean));
-    OK(ringbus_client_next(client, call, 10 * SECOND, &reply));
+    OK(ringbus_client_next(client, call, PATIENCE, &reply));
     CHECK(reply.payload_len_bytes == sizeof mean && *(const double *)reply.payload == 2);
     OK(ringbus_client_close(client));
     OK(ringbus_server_close(server));
@@ -401,7 +401,7 @@ static void check_refusals(ringbus_bus *bus) {
     OK(ringbus_client_close(no_client));
     OK(ringbus_server_close(no_server));
     OK(ringbus_server_reply(server, request.id, "y", 1));
-    OK(ringbus_client_next(client, call, 10 * SECOND, &reply));
+    OK(ringbus_client_next(client, call, PATIENCE, &reply));
     CHECK(is(&reply, "y"));
 
     old_client = client;
@@ -478,14 +478,19 @@ static void *hammer(void *argument) {
 }
 
 static void check_threads(ringbus_bus *bus) {
-    ringbus_server *server = serve(bus, "threads");
-    ringbus_client *client = client_of(bus, "threads");
+    ringbus_server_options patiently = ringbus_server_options_init();
+    ringbus_server *server = NULL;
+    ringbus_client *client;
     ringbus_request request;
     pthread_t threads[3];
     worker workers[3];
     uint64_t sent = 0, answered = 0;
     unsigned n;
 
+    /* No request is lost, for however long the threads stand still. */
+    patiently.stall_timeout_ns = 3600 * SECOND;
+    OK(ringbus_server_open(bus, "threads", &patiently, &server));
+    client = client_of(bus, "threads");
     for (n = 0; n < 3; n++) {
         memset(&workers[n], 0, sizeof workers[n]);
         workers[n].client = client;
@@ -527,7 +532,7 @@ static void check_fork(ringbus_bus *bus) {
     }
     CHECK(waitpid(child, &status, 0) == child && status == 0);
     OK(ringbus_server_reply(server, request.id, "parent", 6));
-    OK(ringbus_client_next(client, call, 10 * SECOND, &reply));
+    OK(ringbus_client_next(client, call, PATIENCE, &reply));
     CHECK(is(&reply, "parent"));
     OK(ringbus_client_close(client));
     OK(ringbus_server_close(server));

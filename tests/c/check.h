@@ -11,6 +11,13 @@
 #define SECOND ((uint64_t)1000000000)
 #define MILLISECOND ((uint64_t)1000000)
 
+/* The most that is waited for what must come, however slow the machine is. */
+#define PATIENCE (100 * SECOND)
+
+/* The most by which times by TIME_TSC are wrong here: ticks are converted to within some millionths of a
+   message's age, and no program of the tests runs for longer than some minutes. */
+#define TICKS_ERROR (10 * MILLISECOND)
+
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
@@ -36,6 +43,15 @@ static inline ringbus_bus *open_bus(const char *directory) {
     OK(ringbus_bus_open("c", &options, &bus));
     CHECK(bus != NULL);
     return bus;
+}
+
+/* Lets so much time pass. */
+static inline void pass(uint64_t time_ns) {
+    uint64_t start = 0, now = 0;
+    OK(ringbus_now(&start));
+    do {
+        OK(ringbus_now(&now));
+    } while (now < start + time_ns);
 }
 
 static inline ringbus_topic *open_topic(ringbus_bus *bus, const char *name) {

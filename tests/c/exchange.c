@@ -42,7 +42,7 @@ static void expect(ringbus_subscriber *subscriber, uint64_t n) {
     ringbus_code code;
     size_t len = compose(text, sizeof text, n);
     while ((code = ringbus_subscriber_poll(subscriber, &message)) == RINGBUS_EMPTY) {
-        OK(ringbus_subscriber_wait(subscriber, 10 * SECOND));
+        OK(ringbus_subscriber_wait(subscriber, PATIENCE));
     }
     CHECK(code == RINGBUS_OK);
     CHECK(message.sequence == n);
@@ -63,7 +63,7 @@ static void publish_all(ringbus_topic *topic, uint64_t count) {
     uint64_t n;
     ringbus_publisher *publisher = NULL;
     OK(ringbus_publisher_open(topic, &publisher));
-    OK(ringbus_publisher_wait_subscribers(publisher, 1, 10 * SECOND));
+    OK(ringbus_publisher_wait_subscribers(publisher, 1, PATIENCE));
     for (n = 0; n < count; n++) {
         char text[64];
         uint64_t sequence = UINT64_MAX;
@@ -77,7 +77,7 @@ static void publish_all(ringbus_topic *topic, uint64_t count) {
         outgoing.attributes = attributes;
         outgoing.attribute_count = ATTRIBUTES;
         describe(attributes, text, &n);
-        OK(ringbus_publish_message(publisher, &outgoing, 10 * SECOND, &sequence));
+        OK(ringbus_publish_message(publisher, &outgoing, PATIENCE, &sequence));
         CHECK(sequence == n);
     }
     OK(ringbus_publisher_close(publisher));

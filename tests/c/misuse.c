@@ -418,7 +418,10 @@ static void check_threads(ringbus_bus *bus) {
 /* A handle that is waited on cannot be used nor closed by another thread. */
 static void *wait_long(void *argument) {
     worker *w = (worker *)argument;
-    ringbus_code code = ringbus_subscriber_wait(w->subscriber, 10 * SECOND);
+    ringbus_code code;
+    do {
+        code = ringbus_subscriber_wait(w->subscriber, PATIENCE);
+    } while (code == RINGBUS_BUSY);
     CHECK(code == RINGBUS_OK);
     return NULL;
 }
@@ -462,7 +465,7 @@ static void *wait_in_set(void *argument) {
     waiter *w = (waiter *)argument;
     uint64_t token = 0;
     do {
-        w->code = ringbus_wait_set_wait(w->set, 60 * SECOND, 1, &token, &w->count);
+        w->code = ringbus_wait_set_wait(w->set, PATIENCE, 1, &token, &w->count);
     } while (w->code == RINGBUS_BUSY);
     return NULL;
 }

@@ -28,7 +28,7 @@ static void serve(ringbus_bus *bus, uint64_t count) {
         char text[64], answer[64];
         size_t len = compose(text, sizeof text, n), i;
         ringbus_request request;
-        OK(ringbus_server_wait(server, 60 * SECOND));
+        OK(ringbus_server_wait(server, PATIENCE));
         OK(ringbus_server_poll(server, &request));
         CHECK(request.payload_len_bytes == len && memcmp(request.payload, text, len) == 0);
         turn_round(answer, (const char *)request.payload, len);
@@ -84,19 +84,19 @@ static void call_all(ringbus_bus *bus, uint64_t count) {
         uint64_t call = 0;
         turn_round(expected, text, len);
         if (n % 5 == 4) {
-            CHECK(ringbus_client_call(client, text, len, 60 * SECOND, &reply) ==
+            CHECK(ringbus_client_call(client, text, len, PATIENCE, &reply) ==
                   RINGBUS_SERVER_FAILED);
             CHECK(strstr(ringbus_last_error(), text) != NULL);
         } else if (n % 3 == 2) {
-            OK(ringbus_client_send(client, text, len, SECOND, &call));
+            OK(ringbus_client_send(client, text, len, PATIENCE, &call));
             for (i = 0; i < len; i++) {
-                OK(ringbus_client_next(client, call, 60 * SECOND, &reply));
+                OK(ringbus_client_next(client, call, PATIENCE, &reply));
                 CHECK(reply.payload_len_bytes == 1);
                 CHECK(*(const char *)reply.payload == expected[i]);
             }
-            CHECK(ringbus_client_next(client, call, 60 * SECOND, &reply) == RINGBUS_ENDED);
+            CHECK(ringbus_client_next(client, call, PATIENCE, &reply) == RINGBUS_ENDED);
         } else {
-            OK(ringbus_client_call(client, text, len, 60 * SECOND, &reply));
+            OK(ringbus_client_call(client, text, len, PATIENCE, &reply));
             CHECK(reply.payload_len_bytes == len && memcmp(reply.payload, expected, len) == 0);
         }
     }

@@ -1,8 +1,8 @@
 //! The examples in C and C++, each against Rust in both directions.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use ringbus::{Bus, CallError, Meta, Patience, Start, Topic};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::compiler::{CLANG, CLANGXX, Compiler, GCC, GXX};
-use crate::scratch::{Directory, LONG, finish, spawn};
+use crate::scratch::{Directory, LONG, finish, spawn, spawn_piped};
 
 /// As in the examples.
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -62,8 +62,8 @@ fn lines_of_many_topics_reach_a_loop_of_epoll_in_c() {
     let topics = ["first/topic", "second/topic", "third/topic"];
     let mut arguments = vec![directory.text()];
     arguments.extend(topics);
-    let mut receiver = piped(&program, &arguments);
-    let mut said = BufReader::new(receiver.stdout.take().unwrap());
+    let mut receiver = spawn_piped(&program, &arguments);
+    let (input, mut said) = (receiver.stdin(), receiver.stdout());
     for round in 0..30 {
         let name = topics[round % 3];
         let topic = bus.topic(name).open_or_create().unwrap();
@@ -73,7 +73,7 @@ fn lines_of_many_topics_reach_a_loop_of_epoll_in_c() {
         said.read_line(&mut heard).unwrap();
         assert_eq!(heard.trim_end(), format!("{name}: {line}"));
     }
-    drop(receiver.stdin.take());
+    drop(input);
     finish(&mut receiver);
 }
 
@@ -88,8 +88,8 @@ fn lines(compiler: Compiler) {
     let bus = bus(&directory);
     let topic = bus.topic("to/rust").open_or_create().unwrap();
     let mut receiver = topic.subscriber().reliable().join().unwrap();
-    let mut sender = piped(&publisher, &[directory.text(), "to/rust"]);
-    let mut input = sender.stdin.take().unwrap();
+    let mut sender = spawn_piped(&publisher, &[directory.text(), "to/rust"]);
+    let mut input = sender.stdin();
     LINES
         .iter()
         .for_each(|line| writeln!(input, "{line}").unwrap());
@@ -104,21 +104,14 @@ fn lines(compiler: Compiler) {
     let topic = bus.topic("from/rust").open_or_create().unwrap();
     let sender = topic.publisher().unwrap();
     let count = LINES.len().to_string();
-    let receiver = piped(&subscriber, &[directory.text(), "from/rust", &count]);
+    let mut receiver = spawn_piped(&subscriber, &[directory.text(), "from/rust", &count]);
     assert!(sender.wait_subscribers(1, LONG).unwrap());
     for line in LINES {
         sender.publish(line.as_bytes()).unwrap();
     }
-    let output = receiver.wait_with_output().unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(printed.lines().collect::<Vec<_>>(), LINES, "{output:?}");
-}
-
-fn piped(program: &Path, arguments: &[&str]) -> Child {
-    let mut command = Command::new(program);
-    command.args(arguments);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    command.spawn().unwrap()
+    let printed = receiver.stdout().lines().map(Result::unwrap);
+    assert_eq!(printed.collect::<Vec<_>>(), LINES);
+    finish(&mut receiver);
 }
 
 #[test]
@@ -172,7 +165,7 @@ fn service(compiler: Compiler) {
 
     // Two servers, of which one is Rust's.
     let mut other = bus.server("words").join().unwrap();
-    let mut asking = piped(&program, &["gather", directory.text(), "all of you"]);
+    let mut asking = spawn_piped(&program, &["gather", directory.text(), "all of you"]);
     assert!(other.wait(LONG).unwrap());
     other
         .poll()
@@ -180,10 +173,7 @@ fn service(compiler: Compiler) {
         .unwrap()
         .fail("not my business")
         .unwrap();
-    let mut printed: Vec<_> = BufReader::new(asking.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap)
-        .collect();
+    let mut printed: Vec<_> = asking.stdout().lines().map(Result::unwrap).collect();
     printed.sort();
     assert_eq!(printed[0], "3 words");
     assert!(

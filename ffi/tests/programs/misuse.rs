@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::compiler::{CLANG, Compiler, GCC, GXX, SANITIZED};
 use crate::functions::PROGRAMS;
-use crate::scratch::{Directory, finish, run};
+use crate::scratch::{Directory, finish, run, spawn_command};
 use crate::support::has;
 
 #[test]
@@ -93,5 +93,5 @@ fn check_by_valgrind(name: &str, arguments: &[&str]) {
         "--errors-for-leak-kinds=definite,indirect,possible",
     ]);
     command.arg(program).arg(directory.text()).args(arguments);
-    finish(&mut command.spawn().unwrap());
+    finish(&mut spawn_command(&mut command));
 }
