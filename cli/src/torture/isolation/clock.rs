@@ -118,8 +118,9 @@ fn timeouts(bus: &Bus) -> Result<Result<(), Failure>, Error> {
     let started = Instant::now();
     let woken = quiet.wait(TIMEOUT)?;
     let waited = started.elapsed();
-    while publisher.try_publish(b"x").is_ok() {}
+    // The first refusal is what the stall counts from.
     let started = Instant::now();
+    while publisher.try_publish(b"x").is_ok() {}
     publisher.publish(b"x")?;
     let evicted = started.elapsed();
     let is_fine = |took: Duration| (TIMEOUT..RECENT).contains(&took);

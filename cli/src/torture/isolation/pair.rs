@@ -55,16 +55,14 @@ pub fn play(scenery: &Scenery, sender: Place, echo: Place) -> Result<Ending, Fai
     hear(&mut sender_actor, "floods")?;
     let canary = Canary::new();
     let watches = [victim, sender_actor.pid()].map(|pid| canary.watch_process(pid, ALL));
+    let own_watch = canary.watch_this_thread(ALL);
     let killed = Instant::now();
     // SAFETY: no memory is involved; the pid is a child's, or its child's, that was not waited for.
     unsafe { libc::kill(victim, libc::SIGKILL) };
-    let stall = sender_actor.hear().unwrap_or_default();
-    let stall = stall
-        .strip_prefix("held up ")
-        .and_then(|us| us.parse().ok());
-    let stall = stall.ok_or_else(|| Failure::say("the sender never got on"))?;
-    let late = canary.late(killed, Instant::now(), ALL);
-    drop(watches);
+    hear(&mut sender_actor, "got on")?;
+    let got_on = Instant::now();
+    drop((watches, own_watch));
+    let late = canary.late(killed, got_on, ALL);
     hear(&mut sender_actor, "alone")?;
     let status = sender_actor.end()?;
     if !status.success() {
@@ -74,9 +72,7 @@ pub fn play(scenery: &Scenery, sender: Place, echo: Place) -> Result<Ending, Fai
     // Whoever was left has taken back what the dead one had.
     let again = bus.gc()?;
     match again == ringbus::Collected::default() {
-        true => Ok(Ending::Played(
-            Duration::from_micros(stall).saturating_sub(late),
-        )),
+        true => Ok(Ending::Played((got_on - killed).saturating_sub(late))),
         false => Err(Failure::say(format_args!("the sender left {again:?}"))),
     }
 }
@@ -143,10 +139,9 @@ pub fn sender(stage: &Stage) -> Result<(), Failure> {
     stage.wait();
     while publisher.try_publish(b"fills the ring").is_ok() {}
     say("floods");
-    // The one who holds a message there is about to die; the time it takes to is part of this.
-    let started = Instant::now();
+    // The one who holds a message there is about to die.
     publisher.publish_timeout(b"is not waited for", PATIENCE)?;
-    say(format_args!("held up {}", started.elapsed().as_micros()));
+    say("got on");
     for _ in 0..4 * CAPACITY {
         publisher.try_publish(b"goes on")?;
     }
