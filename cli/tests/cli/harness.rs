@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub const RINGBUS: &str = env!("CARGO_BIN_EXE_ringbus");
 
 /// No process of a test runs for longer than this; it is killed, and the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A directory of buses that is gone when the test is over.
 pub struct Scratch(PathBuf);
