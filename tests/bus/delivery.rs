@@ -1,17 +1,8 @@
 //! Reliable, lossy and observing readers: what each gets, misses and is told.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use ringbus::{
-    Delivery, Filter, Observer, PollError, PublishError, PublisherMode, Start, Subscriber,
-};
+use ringbus::{Delivery, Filter, PollError, PublishError, PublisherMode, Start, Subscriber};
 
 use crate::support::{MODES, TestBus, checked};
 
@@ -129,7 +120,7 @@ fn a_message_that_is_held_never_changes() {
 }
 
 /// Reads all there is from `from` on, with nothing unaccounted for; the sequence where it ends.
-fn span(subscriber: &mut Subscriber<[u8]>, from: u64) -> u64 {
+pub(crate) fn span(subscriber: &mut Subscriber<[u8]>, from: u64) -> u64 {
     let mut expected = from;
     loop {
         match subscriber.poll() {
@@ -280,112 +271,6 @@ fn however_much_lossy_subscribers_hold_nobody_is_delayed() {
 }
 
 #[test]
-fn a_stuck_subscriber_is_evicted_after_its_stall_timeout() {
-    const STALL: Duration = Duration::from_millis(20);
-    for mode in MODES {
-        let bus = TestBus::new();
-        let topic = bus
-            .topic_of(mode)
-            .capacity(4)
-            .payload_max(64)
-            .create()
-            .unwrap();
-        let publisher = topic.publisher().unwrap();
-        let mut stuck = topic
-            .subscriber()
-            .reliable()
-            .stall_timeout(STALL)
-            .join()
-            .unwrap();
-        let mut healthy = topic.subscriber().reliable().join().unwrap();
-        for seq in 0..4 {
-            publisher
-                .try_publish(&checked::payload(64, 1, seq))
-                .unwrap();
-        }
-        let held = stuck.poll().unwrap().expect("published");
-        assert_eq!(span(&mut healthy, 0), 4);
-        let started = Instant::now();
-        for seq in 4..20 {
-            assert_eq!(publisher.publish(&checked::payload(64, 1, seq)), Ok(seq));
-            assert_eq!(span(&mut healthy, seq), seq + 1);
-        }
-        assert!(started.elapsed() >= STALL);
-        assert_eq!(topic.info().evicted, 1);
-        assert_eq!(topic.info().subscribers[0].evictions, 1);
-        // What it held has stayed as it was.
-        assert_eq!(checked::check(held.payload()), (1, 0));
-        drop(held);
-        let missed = match stuck.poll() {
-            Err(PollError::Evicted { missed }) => missed,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(stuck.lagged(), missed);
-        // It goes on where it was put, and is waited for again.
-        assert_eq!(span(&mut stuck, 1 + missed), 20);
-        for seq in 20..24 {
-            publisher
-                .try_publish(&checked::payload(64, 1, seq))
-                .unwrap();
-            assert_eq!(span(&mut healthy, seq), seq + 1);
-        }
-        assert!(matches!(
-            publisher.try_publish(b"x"),
-            Err(PublishError::Full(_))
-        ));
-        assert_eq!(span(&mut stuck, 20), 24);
-    }
-}
-
-#[test]
-fn a_subscriber_that_moves_is_not_evicted() {
-    const STALL: Duration = Duration::from_millis(100);
-    for mode in MODES {
-        let bus = TestBus::new();
-        let topic = bus
-            .topic_of(mode)
-            .capacity(2)
-            .payload_max(64)
-            .create()
-            .unwrap();
-        let publisher = topic.publisher().unwrap();
-        let mut slow = topic
-            .subscriber()
-            .reliable()
-            .stall_timeout(STALL)
-            .join()
-            .unwrap();
-        let reader = thread::spawn(move || {
-            for expected in 0..30 {
-                while !slow.wait(Duration::from_secs(10)).unwrap() {}
-                thread::sleep(Duration::from_millis(5));
-                let message = slow.poll().unwrap().expect("published");
-                assert_eq!(message.sequence(), expected);
-            }
-        });
-        for seq in 0..30 {
-            publisher.publish(&checked::payload(64, 1, seq)).unwrap();
-        }
-        reader.join().unwrap();
-        assert_eq!(topic.info().evicted, 0);
-    }
-}
-
-#[test]
-fn a_living_subscriber_without_stall_timeout_is_waited_for() {
-    for mode in MODES {
-        let bus = TestBus::new();
-        let topic = bus.topic_of(mode).capacity(1).create().unwrap();
-        let publisher = topic.publisher().unwrap();
-        let mut reliable = topic.subscriber().reliable().join().unwrap();
-        publisher.publish(b"a").unwrap();
-        let refused = publisher.publish_timeout(b"b", Duration::from_millis(200));
-        assert!(matches!(refused, Err(PublishError::Full(_))));
-        assert_eq!(reliable.poll().unwrap().expect("published").payload(), b"a");
-    }
-}
-
-#[test]
 fn latest_conflates_without_counting_a_loss() {
     for mode in MODES {
         for capacity in [2, 4, 64] {
@@ -486,159 +371,6 @@ fn a_topic_of_one_slot_is_a_blackboard() {
             if value % 7 == 0 {
                 assert_eq!(lossy.latest().unwrap().expect("new").payload(), [value]);
             }
-        }
-    }
-}
-
-/// Reads until `done` and nothing is left: the sequences received and missed, with no hole.
-fn observe_all(mut observer: Observer<[u8]>, done: &AtomicBool) -> (u64, u64) {
-    let (mut received, mut missed) = (0, 0);
-    loop {
-        let is_last = done.load(Ordering::Acquire);
-        match observer.poll() {
-            Ok(Some(snapshot)) => {
-                assert_eq!(snapshot.sequence(), received + missed);
-                assert_eq!(checked::check(snapshot.payload()), (1, received + missed));
-                received += 1;
-            }
-            Ok(None) if is_last => {
-                assert_eq!(observer.lagged(), missed);
-                return (received, missed);
-            }
-            Ok(None) => {}
-            Err(PollError::Lagged { missed: more }) => missed += more,
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-#[test]
-fn observers_get_whole_messages_and_exact_losses_at_full_speed() {
-    const COUNT: u64 = 60_000;
-    for mode in MODES {
-        let bus = TestBus::new();
-        let topic = bus
-            .topic_of(mode)
-            .capacity(8)
-            .payload_max(300)
-            .create()
-            .unwrap();
-        let done = Arc::new(AtomicBool::new(false));
-        let readers: Vec<_> = (0..2)
-            .map(|_| {
-                let (observer, done) = (topic.observer(Start::Oldest).unwrap(), Arc::clone(&done));
-                thread::spawn(move || observe_all(observer, &done))
-            })
-            .collect();
-        let publisher = topic.publisher().unwrap();
-        for seq in 0..COUNT {
-            publisher
-                .try_publish(&checked::payload(300, 1, seq))
-                .unwrap();
-        }
-        done.store(true, Ordering::Release);
-        for reader in readers {
-            let (received, missed) = reader.join().unwrap();
-            assert_eq!(received + missed, COUNT);
-        }
-        assert!(topic.info().subscribers.is_empty());
-    }
-}
-
-#[test]
-fn lossy_subscribers_get_whole_messages_and_exact_losses_at_full_speed() {
-    const COUNT: u64 = 60_000;
-    for mode in MODES {
-        let bus = TestBus::new();
-        let topic = bus
-            .topic_of(mode)
-            .capacity(8)
-            .payload_max(300)
-            .pins(4)
-            .create()
-            .unwrap();
-        let done = Arc::new(AtomicBool::new(false));
-        let readers: Vec<_> = (1..=2)
-            .map(|batch| {
-                let mut lossy = topic.subscriber().lossy().join().unwrap();
-                let done = Arc::clone(&done);
-                thread::spawn(move || {
-                    let (mut received, mut missed) = (0, 0);
-                    loop {
-                        let is_last = done.load(Ordering::Acquire);
-                        match lossy.poll_batch(batch) {
-                            Ok(messages) if messages.is_empty() && is_last => break,
-                            Ok(messages) => {
-                                // Held while the publisher laps it.
-                                thread::yield_now();
-                                for message in &messages {
-                                    assert_eq!(message.sequence(), received + missed);
-                                    let (origin, seq) = checked::check(message.payload());
-                                    assert_eq!((origin, seq), (1, message.sequence()));
-                                    received += 1;
-                                }
-                            }
-                            Err(PollError::Lagged { missed: more }) => missed += more,
-                            Err(error) => panic!("{error}"),
-                        }
-                    }
-                    (received, missed)
-                })
-            })
-            .collect();
-        let publisher = topic.publisher().unwrap();
-        for seq in 0..COUNT {
-            publisher
-                .try_publish(&checked::payload(300, 1, seq))
-                .unwrap();
-        }
-        done.store(true, Ordering::Release);
-        for reader in readers {
-            let (received, missed) = reader.join().unwrap();
-            assert_eq!(received + missed, COUNT);
-        }
-    }
-}
-
-#[test]
-fn a_reliable_subscriber_gets_everything_at_full_speed() {
-    const COUNT: u64 = 60_000;
-    for mode in MODES {
-        let bus = TestBus::new();
-        let topic = bus
-            .topic_of(mode)
-            .capacity(16)
-            .payload_max(100)
-            .create()
-            .unwrap();
-        let publisher = topic.publisher().unwrap();
-        let plain = topic.subscriber().reliable();
-        let evictable = topic
-            .subscriber()
-            .reliable()
-            .stall_timeout(Duration::from_secs(100));
-        let readers: Vec<_> = [plain, evictable]
-            .into_iter()
-            .map(|builder| {
-                let mut reliable = builder.join().unwrap();
-                thread::spawn(move || {
-                    let mut expected = 0;
-                    while expected < COUNT {
-                        reliable.wait(Duration::from_secs(10)).unwrap();
-                        for message in &reliable.poll_batch(5).unwrap() {
-                            assert_eq!(message.sequence(), expected);
-                            assert_eq!(checked::check(message.payload()), (1, expected));
-                            expected += 1;
-                        }
-                    }
-                })
-            })
-            .collect();
-        for seq in 0..COUNT {
-            publisher.publish(&checked::payload(100, 1, seq)).unwrap();
-        }
-        for reader in readers {
-            reader.join().unwrap();
         }
     }
 }
