@@ -38,7 +38,14 @@ fn every_function_works_from_cpp_by_gcc() {
 }
 
 /// The programs that call every function, each those of one part.
-pub(crate) const PROGRAMS: [&str; 5] = ["functions", "attributes", "multi", "dispatcher", "call"];
+pub(crate) const PROGRAMS: [&str; 6] = [
+    "topics",
+    "messages",
+    "attributes",
+    "multi",
+    "dispatcher",
+    "call",
+];
 
 fn check_functions(compiler: Compiler) {
     for name in PROGRAMS {
