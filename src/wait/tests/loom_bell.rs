@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use loom::thread;
 
+use super::explore::{explore, explore_from};
 use crate::{
     sync::{AtomicU32, Ordering, model},
     wait::{Bell, BellWords, Event, FenceSide, Ticket, futex},
@@ -83,10 +84,10 @@ impl Shared {
         }
     }
 
-    /// Sleeps until the first topic has a second message; has read one.
-    fn sleep_until_second(&self) {
+    /// Sleeps until the first topic has so many messages; has read all before the last of them.
+    fn sleep_until_published(&self, count: u32) {
         let (bell, topic) = (Bell::new(&self.bell), &self.topics[0]);
-        let has_news = || topic.published.load(Ordering::Relaxed) > 1;
+        let has_news = || topic.published.load(Ordering::Relaxed) >= count;
         self.enter(1);
         while !has_news() {
             topic.event().ask();
@@ -111,38 +112,16 @@ impl Shared {
     }
 }
 
-fn explore(others: &[fn(&Shared)], main: fn(&Shared)) {
-    explore_from(|_| (), others, main);
-}
-
-fn explore_from(before: fn(&Shared), others: &[fn(&Shared)], main: fn(&Shared)) {
-    let others = others.to_vec();
-    let preemptions = (others.len() > 1).then_some(3);
-    model::explore(preemptions, move || {
-        let shared = Arc::new(Shared::default());
-        before(&shared);
-        let spawn = |other: &fn(&Shared)| {
-            let (shared, other) = (Arc::clone(&shared), *other);
-            thread::spawn(move || other(&shared))
-        };
-        let running: Vec<_> = others.iter().map(spawn).collect();
-        main(&shared);
-        for other in running {
-            other.join().unwrap();
-        }
-    });
-}
-
 #[test]
 fn loom_a_publish_rings_the_bell_of_one_who_asked() {
-    explore(&[|shared| shared.publish(0)], |shared| {
+    explore::<Shared>(&[|shared| shared.publish(0)], |shared| {
         shared.sleep_until(1)
     });
 }
 
 #[test]
 fn loom_two_publishers_ring_one_bell() {
-    explore(
+    explore::<Shared>(
         &[|shared| shared.publish(0), |shared| shared.publish(1)],
         |shared| shared.sleep_until(2),
     );
@@ -151,7 +130,7 @@ fn loom_two_publishers_ring_one_bell() {
 /// Each must be woken, whichever of them set its bit while the notifier counted.
 #[test]
 fn loom_one_publish_wakes_one_who_asked_and_one_who_sleeps() {
-    explore(
+    explore::<Shared>(
         &[|shared| shared.publish(0), |shared| shared.wait_alone(0)],
         |shared| shared.sleep_until(1),
     );
@@ -160,7 +139,7 @@ fn loom_one_publish_wakes_one_who_asked_and_one_who_sleeps() {
 /// A bit that another one left there is not a bit of one's own, and yet enough (CALL).
 #[test]
 fn loom_a_bit_that_is_set_already_rings_for_a_newcomer() {
-    explore(&[|shared| shared.publish(0)], |shared| {
+    explore::<Shared>(&[|shared| shared.publish(0)], |shared| {
         shared.topics[0].event().ask();
         shared.sleep_until(1);
     });
@@ -171,12 +150,12 @@ fn loom_a_bit_that_is_set_already_rings_for_a_newcomer() {
 /// goes on, finds who came (CALL): the next message is told by nobody else.
 #[test]
 fn loom_a_notifier_that_saw_the_bit_finds_who_came_before_it_clears_it() {
-    explore_from(
+    explore_from::<Shared>(
         |shared| shared.topics[0].event().ask(),
         &[
             |shared| {
                 if shared.topics[0].published.load(Ordering::Relaxed) != 0 {
-                    shared.sleep_until_second();
+                    shared.sleep_until_published(2);
                 }
             },
             |shared| shared.publish(0),
@@ -193,18 +172,7 @@ fn loom_a_ringer_that_vanishes_delays_a_sleeper_until_its_time_is_up() {
         let shared = Arc::new(Shared::default());
         let sleeper = thread::spawn({
             let shared = Arc::clone(&shared);
-            move || {
-                let bell = Bell::new(&shared.bell);
-                shared.enter(1);
-                while !shared.topics[0].has_news() {
-                    shared.topics[0].event().ask();
-                    let token = bell.prepare(FenceSide::Sleeper);
-                    if !bell.has_heard() && !shared.topics[0].has_news() {
-                        bell.sleep(token, Duration::MAX);
-                    }
-                    bell.heard();
-                }
-            }
+            move || shared.sleep_until_published(1)
         });
         victim.act(|| shared.publish(0));
         // It may have been killed before it published.

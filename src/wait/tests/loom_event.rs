@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use loom::thread;
 
+use super::explore::explore;
 use crate::{
     sync::{AtomicU32, Ordering, model},
     wait::{Event, FenceSide, event::SLEEPING, futex},
@@ -49,35 +50,16 @@ impl Shared {
     }
 }
 
-/// Explores `others`, each in a thread, beside `main`: all interleavings of two threads, and
-/// those of three in which no more than three times a thread is interrupted that could run on.
-fn explore(others: &[fn(&Shared)], main: fn(&Shared)) {
-    let others = others.to_vec();
-    let preemptions = (others.len() > 1).then_some(3);
-    model::explore(preemptions, move || {
-        let shared = Arc::new(Shared::default());
-        let spawn = |other: &fn(&Shared)| {
-            let (shared, other) = (Arc::clone(&shared), *other);
-            thread::spawn(move || other(&shared))
-        };
-        let running: Vec<_> = others.iter().map(spawn).collect();
-        main(&shared);
-        for other in running {
-            other.join().unwrap();
-        }
-    });
-}
-
 #[test]
 fn loom_a_sleeper_sees_what_it_was_notified_of() {
-    explore(&[|shared| shared.publish(0)], |shared| {
+    explore::<Shared>(&[|shared| shared.publish(0)], |shared| {
         shared.sleep_until(1)
     });
 }
 
 #[test]
 fn loom_a_sleeper_sees_what_two_notified_it_of() {
-    explore(
+    explore::<Shared>(
         &[|shared| shared.publish(0), |shared| shared.publish(1)],
         |shared| shared.sleep_until(2),
     );
@@ -85,7 +67,7 @@ fn loom_a_sleeper_sees_what_two_notified_it_of() {
 
 #[test]
 fn loom_a_sleeper_misses_no_second_notify() {
-    explore(&[|shared| shared.sleep_until(2)], |shared| {
+    explore::<Shared>(&[|shared| shared.sleep_until(2)], |shared| {
         shared.publish(0);
         shared.publish(1);
     });
@@ -93,7 +75,7 @@ fn loom_a_sleeper_misses_no_second_notify() {
 
 #[test]
 fn loom_one_notify_wakes_two_sleepers() {
-    explore(
+    explore::<Shared>(
         &[
             |shared| shared.sleep_until(1),
             |shared| shared.sleep_until(1),
@@ -147,7 +129,7 @@ fn loom_a_notifier_that_vanishes_delays_sleepers_until_their_time_is_up() {
 #[test]
 #[should_panic(expected = "deadlock")]
 fn loom_without_the_second_look_a_wake_up_is_lost() {
-    explore(&[|shared| shared.publish(0)], |shared| {
+    explore::<Shared>(&[|shared| shared.publish(0)], |shared| {
         while !shared.holds(1) {
             let token = shared.event().prepare();
             shared.event().sleep(token, Duration::MAX);
@@ -158,7 +140,7 @@ fn loom_without_the_second_look_a_wake_up_is_lost() {
 #[test]
 #[should_panic(expected = "deadlock")]
 fn loom_without_the_sleepers_barrier_a_wake_up_is_lost() {
-    explore(&[|shared| shared.publish(0)], |shared| {
+    explore::<Shared>(&[|shared| shared.publish(0)], |shared| {
         while !shared.holds(1) {
             let word = shared.word.fetch_or(SLEEPING, Ordering::Relaxed) | SLEEPING;
             if shared.holds(1) {
@@ -178,5 +160,5 @@ fn loom_without_the_notifiers_barrier_a_wake_up_is_lost() {
             shared.event().notify();
         }
     };
-    explore(&[careless], |shared| shared.sleep_until(1));
+    explore::<Shared>(&[careless], |shared| shared.sleep_until(1));
 }

@@ -1,5 +1,7 @@
 #[cfg(not(ringbus_loom))]
 mod event;
+#[cfg(ringbus_loom)]
+mod explore;
 #[cfg(not(ringbus_loom))]
 mod futex;
 #[cfg(ringbus_loom)]
