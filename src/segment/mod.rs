@@ -51,6 +51,8 @@ mod placement;
 #[cfg(test)]
 #[allow(clippy::single_range_in_vec_init)] // lists of ranges to reserve are often of one
 mod tests;
+#[cfg(unix)]
+mod unix;
 mod unshared;
 
 use std::{

@@ -254,24 +254,6 @@ fn free_space(status: &libc::statvfs) -> FreeSpace {
     }
 }
 
-/// The size past which the kernel kills a process that extends a file (SIGXFSZ).
-pub(in crate::segment) fn file_size_limit() -> u64 {
-    let mut limit = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: `limit` is one `rlimit`, exclusively borrowed. Where the call fails, it stays
-    // infinite.
-    unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) };
-    limit.rlim_cur
-}
-
-/// The user whose rights this process has.
-pub(in crate::segment) fn effective_user() -> u32 {
-    // SAFETY: it only returns a number.
-    unsafe { libc::geteuid() }
-}
-
 /// The name by which a process may refer to its own open file.
 fn proc_path(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())

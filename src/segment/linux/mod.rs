@@ -7,14 +7,15 @@ mod mapping;
 use std::{ffi::c_int, fs, io, sync::OnceLock};
 
 pub(super) use super::fork::{close, open as open_own};
+pub(super) use super::unix::{effective_user, file_size_limit};
 pub(super) use std::fs::File;
 
 pub(super) use self::{
     file::{
         available_bytes, create_directory, create_named, create_unnamed, default_parent,
-        effective_user, file_size_limit, free_space_in, is_abandoned_draft, is_directory_of,
-        is_not_regular, is_out_of_files, link_named, link_unnamed, open, ownership, read_at,
-        remove, rename_new, reserve, set_access, set_directory_access, set_len, status, write_at,
+        free_space_in, is_abandoned_draft, is_directory_of, is_not_regular, is_out_of_files,
+        link_named, link_unnamed, open, ownership, read_at, remove, rename_new, reserve,
+        set_access, set_directory_access, set_len, status, write_at,
     },
     lock::{locked_len, try_lock_range, unlock, unlock_all},
     mapping::Mapping,

@@ -6,9 +6,11 @@ use std::{
 };
 
 #[cfg(unix)]
-pub(in crate::segment) use unix::{effective_user, is_not_regular, is_out_of_files, ownership};
+pub(in crate::segment) use crate::segment::unix::{effective_user, file_size_limit};
 #[cfg(unix)]
-pub(super) use unix::{file_size_limit, not_regular, set_access, set_private, without_links};
+pub(in crate::segment) use unix::{is_not_regular, is_out_of_files, ownership};
+#[cfg(unix)]
+pub(super) use unix::{not_regular, set_access, set_private, without_links};
 #[cfg(not(unix))]
 pub(in crate::segment) use windows::{effective_user, is_not_regular, is_out_of_files, ownership};
 #[cfg(not(unix))]
@@ -74,24 +76,6 @@ mod unix {
     /// True where no further file can be opened.
     pub(in crate::segment) fn is_out_of_files(error: &io::Error) -> bool {
         matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
-    }
-
-    /// The size past which the kernel kills a process that extends a file (SIGXFSZ).
-    pub(in super::super) fn file_size_limit() -> u64 {
-        let mut limit = libc::rlimit {
-            rlim_cur: libc::RLIM_INFINITY,
-            rlim_max: libc::RLIM_INFINITY,
-        };
-        // SAFETY: `limit` is one `rlimit`, exclusively borrowed. Where the call fails, it stays
-        // infinite.
-        unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) };
-        limit.rlim_cur
-    }
-
-    /// The user whose rights this process has.
-    pub(in crate::segment) fn effective_user() -> u32 {
-        // SAFETY: it only returns a number.
-        unsafe { libc::geteuid() }
     }
 }
 
