@@ -2097,69 +2097,59 @@ ringbus_code ringbus_bus_names(const ringbus_bus_options *options,
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
+/* Makes and returns one that is zeros but for its own size. */
+#define RINGBUS_SIZED_(type)                                                                       \
+    type made;                                                                                     \
+    memset(&made, 0, sizeof made);                                                                 \
+    made.size_bytes = sizeof made;                                                                 \
+    return made
+
 /** Options that are all defaults. */
 static inline ringbus_bus_options ringbus_bus_options_init(void) {
-    ringbus_bus_options options;
-    memset(&options, 0, sizeof options);
-    options.size_bytes = sizeof options;
-    return options;
+    RINGBUS_SIZED_(ringbus_bus_options);
 }
 
 /** Options that take a topic as it is, or its defaults. */
 static inline ringbus_topic_options ringbus_topic_options_init(void) {
-    ringbus_topic_options options;
-    memset(&options, 0, sizeof options);
-    options.size_bytes = sizeof options;
-    return options;
+    RINGBUS_SIZED_(ringbus_topic_options);
 }
 
 /** Options that are all defaults. */
 static inline ringbus_subscriber_options ringbus_subscriber_options_init(void) {
-    ringbus_subscriber_options options;
-    memset(&options, 0, sizeof options);
-    options.size_bytes = sizeof options;
-    return options;
+    RINGBUS_SIZED_(ringbus_subscriber_options);
 }
 
 /** Options that are all defaults. */
 static inline ringbus_multi_options ringbus_multi_options_init(void) {
-    ringbus_multi_options options;
-    memset(&options, 0, sizeof options);
-    options.size_bytes = sizeof options;
-    return options;
+    RINGBUS_SIZED_(ringbus_multi_options);
 }
 
 /** Options that are all defaults. */
 static inline ringbus_client_options ringbus_client_options_init(void) {
-    ringbus_client_options options;
-    memset(&options, 0, sizeof options);
-    options.size_bytes = sizeof options;
-    return options;
+    RINGBUS_SIZED_(ringbus_client_options);
 }
 
 /** Options that are all defaults. */
 static inline ringbus_server_options ringbus_server_options_init(void) {
-    ringbus_server_options options;
-    memset(&options, 0, sizeof options);
-    options.size_bytes = sizeof options;
-    return options;
+    RINGBUS_SIZED_(ringbus_server_options);
 }
 
 /** Options that are all defaults. */
 static inline ringbus_dispatcher_options ringbus_dispatcher_options_init(void) {
-    ringbus_dispatcher_options options;
-    memset(&options, 0, sizeof options);
-    options.size_bytes = sizeof options;
-    return options;
+    RINGBUS_SIZED_(ringbus_dispatcher_options);
 }
 
 /** A filter that lets everything pass. */
 static inline ringbus_filter ringbus_filter_init(void) {
-    ringbus_filter filter;
-    memset(&filter, 0, sizeof filter);
-    filter.size_bytes = sizeof filter;
-    return filter;
+    RINGBUS_SIZED_(ringbus_filter);
 }
+
+/** A place for ringbus_last_failure() to write to. */
+static inline ringbus_failure ringbus_failure_init(void) {
+    RINGBUS_SIZED_(ringbus_failure);
+}
+
+#undef RINGBUS_SIZED_
 
 /** An attribute without a value, for those below. */
 static inline ringbus_attribute ringbus_attribute_of(const char *key, uint32_t kind) {
@@ -2213,14 +2203,6 @@ static inline ringbus_attribute ringbus_attribute_bool(const char *key, int yes)
 static inline int ringbus_attribute_is_text(const ringbus_attribute *attribute, const char *text) {
     return attribute->kind == RINGBUS_ATTRIBUTE_TEXT && attribute->data_len_bytes == strlen(text) &&
            memcmp(attribute->data, text, attribute->data_len_bytes) == 0;
-}
-
-/** A place for ringbus_last_failure() to write to. */
-static inline ringbus_failure ringbus_failure_init(void) {
-    ringbus_failure failure;
-    memset(&failure, 0, sizeof failure);
-    failure.size_bytes = sizeof failure;
-    return failure;
 }
 
 /** Where a reader starts: `kind` is RINGBUS_START_..., `value` what that asks for, else 0. */
