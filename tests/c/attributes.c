@@ -345,17 +345,13 @@ static void check_callback(ringbus_bus *bus) {
 }
 
 int main(int argc, char **argv) {
-    ringbus_bus *bus;
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
-        return 2;
-    }
-    bus = open_bus(argv[1]);
+    const char *directory = directory_of(argc, argv, NULL);
+    ringbus_bus *bus = open_bus(directory);
+
     check_sampling(bus);
     check_uses(bus);
     check_misuse(bus);
     check_callback(bus);
-    OK(ringbus_bus_close(bus));
-    CHECK(ringbus_open_handles() == 0);
+    close_bus(bus);
     return 0;
 }

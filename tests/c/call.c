@@ -410,33 +410,27 @@ static void check_refusals(ringbus_bus *bus) {
     OK(ringbus_client_close(NULL));
     OK(ringbus_server_close(server));
     OK(ringbus_server_close(NULL));
-    for (n = 0; n < 4; n++) {
-        /* None, a closed one, one of another kind, and what never was one. */
-        const ringbus_code expected[] = {RINGBUS_NULL_ARGUMENT, RINGBUS_CLOSED,
-                                         RINGBUS_WRONG_HANDLE, RINGBUS_NOT_A_HANDLE};
-        client = n == 0 ? NULL : n == 1 ? old_client : (ringbus_client *)(void *)bus;
-        server = n == 0 ? NULL : n == 1 ? old_server : (ringbus_server *)(void *)bus;
-        if (n == 3) {
-            client = (ringbus_client *)(void *)&call;
-            server = (ringbus_server *)(void *)&call;
-        }
-        REFUSED(ringbus_client_call(client, "x", 1, 0, &reply), expected[n]);
-        REFUSED(ringbus_client_send(client, "x", 1, 0, &call), expected[n]);
-        REFUSED(ringbus_client_send_to_all(client, "x", 1, 0, &call), expected[n]);
-        REFUSED(ringbus_client_next(client, 1, 0, &reply), expected[n]);
-        REFUSED(ringbus_client_gather(client, "x", 1, 0, &replies, &count), expected[n]);
-        REFUSED(ringbus_client_cancel(client, 1), expected[n]);
-        REFUSED(ringbus_client_servers(client, &count), expected[n]);
-        REFUSED(ringbus_server_id(server, &id), expected[n]);
-        REFUSED(ringbus_server_poll(server, &request), expected[n]);
-        REFUSED(ringbus_server_wait(server, 0), expected[n]);
-        REFUSED(ringbus_server_send(server, 1, "x", 1), expected[n]);
-        REFUSED(ringbus_server_reply(server, 1, "x", 1), expected[n]);
-        REFUSED(ringbus_server_finish(server, 1), expected[n]);
-        REFUSED(ringbus_server_fail(server, 1, "x"), expected[n]);
+    for (n = 0; n < WRONG_HANDLES; n++) {
+        const ringbus_code expected = wrong(n, NULL, NULL).expected;
+        client = (ringbus_client *)wrong(n, old_client, bus).handle;
+        server = (ringbus_server *)wrong(n, old_server, bus).handle;
+        REFUSED(ringbus_client_call(client, "x", 1, 0, &reply), expected);
+        REFUSED(ringbus_client_send(client, "x", 1, 0, &call), expected);
+        REFUSED(ringbus_client_send_to_all(client, "x", 1, 0, &call), expected);
+        REFUSED(ringbus_client_next(client, 1, 0, &reply), expected);
+        REFUSED(ringbus_client_gather(client, "x", 1, 0, &replies, &count), expected);
+        REFUSED(ringbus_client_cancel(client, 1), expected);
+        REFUSED(ringbus_client_servers(client, &count), expected);
+        REFUSED(ringbus_server_id(server, &id), expected);
+        REFUSED(ringbus_server_poll(server, &request), expected);
+        REFUSED(ringbus_server_wait(server, 0), expected);
+        REFUSED(ringbus_server_send(server, 1, "x", 1), expected);
+        REFUSED(ringbus_server_reply(server, 1, "x", 1), expected);
+        REFUSED(ringbus_server_finish(server, 1), expected);
+        REFUSED(ringbus_server_fail(server, 1, "x"), expected);
         if (n > 0) {
-            REFUSED(ringbus_client_close(client), expected[n]);
-            REFUSED(ringbus_server_close(server), expected[n]);
+            REFUSED(ringbus_client_close(client), expected);
+            REFUSED(ringbus_server_close(server), expected);
         }
     }
 }
@@ -539,16 +533,10 @@ static void check_fork(ringbus_bus *bus) {
 }
 
 int main(int argc, char **argv) {
-    ringbus_bus *bus;
-    if (argc < 2) {
-        fprintf(stderr, "usage: %s DIRECTORY [REPEATS]\n", argv[0]);
-        return 2;
-    }
-    if (argc > 2) {
-        repeats = (unsigned)atoi(argv[2]);
-    }
-    bus = open_bus(argv[1]);
-    check_death(argv[1], bus);
+    const char *directory = directory_of(argc, argv, &repeats);
+    ringbus_bus *bus = open_bus(directory);
+
+    check_death(directory, bus);
     check_answers(bus);
     check_no_answer(bus);
     check_gather(bus);
@@ -556,7 +544,6 @@ int main(int argc, char **argv) {
     check_refusals(bus);
     check_threads(bus);
     check_fork(bus);
-    OK(ringbus_bus_close(bus));
-    CHECK(ringbus_open_handles() == 0);
+    close_bus(bus);
     return 0;
 }

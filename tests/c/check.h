@@ -36,6 +36,18 @@
         CHECK(strlen(ringbus_last_error()) > 0);                                                   \
     } while (0)
 
+/* The directory that the program was called with; and how often it is to repeat things, if it does. */
+static inline const char *directory_of(int argc, char **argv, unsigned *repeats) {
+    if (argc < 2 || argc > (repeats == NULL ? 2 : 3)) {
+        fprintf(stderr, "usage: %s DIRECTORY%s\n", argv[0], repeats == NULL ? "" : " [REPEATS]");
+        exit(2);
+    }
+    if (argc > 2) {
+        *repeats = (unsigned)atoi(argv[2]);
+    }
+    return argv[1];
+}
+
 static inline ringbus_bus *open_bus(const char *directory) {
     ringbus_bus_options options = ringbus_bus_options_init();
     ringbus_bus *bus = NULL;
@@ -43,6 +55,32 @@ static inline ringbus_bus *open_bus(const char *directory) {
     OK(ringbus_bus_open("c", &options, &bus));
     CHECK(bus != NULL);
     return bus;
+}
+
+/* The last that a program closes: nothing else is open. */
+static inline void close_bus(ringbus_bus *bus) {
+    OK(ringbus_bus_close(bus));
+    CHECK(ringbus_open_handles() == 0);
+}
+
+/* A handle that is refused everywhere, and how. */
+typedef struct {
+    void *handle;
+    ringbus_code expected;
+} wrong_handle;
+
+#define WRONG_HANDLES 4
+
+/* None, a closed one, one of another kind, and what never was one. */
+static inline wrong_handle wrong(unsigned n, void *closed, void *other) {
+    static int anything;
+    void *const handles[WRONG_HANDLES] = {NULL, closed, other, &anything};
+    static const ringbus_code expected[WRONG_HANDLES] = {
+        RINGBUS_NULL_ARGUMENT, RINGBUS_CLOSED, RINGBUS_WRONG_HANDLE, RINGBUS_NOT_A_HANDLE};
+    wrong_handle one;
+    one.handle = handles[n];
+    one.expected = expected[n];
+    return one;
 }
 
 /* Lets so much time pass. */

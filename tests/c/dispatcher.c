@@ -382,22 +382,15 @@ static void check_refusals(ringbus_bus *bus) {
     REFUSED(ringbus_dispatcher_dispatched(closed, NULL), RINGBUS_NULL_ARGUMENT);
     OK(ringbus_dispatcher_close(closed));
     OK(ringbus_dispatcher_close(NULL));
-    for (n = 0; n < 4; n++) {
-        /* None, a closed one, one of another kind, and what never was one. */
-        const ringbus_code expected[] = {RINGBUS_NULL_ARGUMENT, RINGBUS_CLOSED,
-                                         RINGBUS_WRONG_HANDLE, RINGBUS_NOT_A_HANDLE};
-        void *handles[4];
-        handles[0] = NULL;
-        handles[1] = closed;
-        handles[2] = bus;
-        handles[3] = &all;
-        dispatcher = (ringbus_dispatcher *)handles[n];
-        REFUSED(ringbus_dispatcher_run(dispatcher, 0), expected[n]);
-        REFUSED(ringbus_dispatcher_drain(dispatcher, NULL), expected[n]);
-        REFUSED(ringbus_dispatcher_stop(dispatcher, NULL), expected[n]);
-        REFUSED(ringbus_dispatcher_dispatched(dispatcher, &done), expected[n]);
+    for (n = 0; n < WRONG_HANDLES; n++) {
+        const wrong_handle one = wrong(n, closed, bus);
+        dispatcher = (ringbus_dispatcher *)one.handle;
+        REFUSED(ringbus_dispatcher_run(dispatcher, 0), one.expected);
+        REFUSED(ringbus_dispatcher_drain(dispatcher, NULL), one.expected);
+        REFUSED(ringbus_dispatcher_stop(dispatcher, NULL), one.expected);
+        REFUSED(ringbus_dispatcher_dispatched(dispatcher, &done), one.expected);
         if (n > 0) {
-            REFUSED(ringbus_dispatcher_close(dispatcher), expected[n]);
+            REFUSED(ringbus_dispatcher_close(dispatcher), one.expected);
         }
     }
 }
@@ -442,21 +435,14 @@ static void check_fork(ringbus_bus *bus) {
 }
 
 int main(int argc, char **argv) {
-    ringbus_bus *bus;
-    if (argc < 2) {
-        fprintf(stderr, "usage: %s DIRECTORY [REPEATS]\n", argv[0]);
-        return 2;
-    }
-    if (argc > 2) {
-        repeats = (unsigned)atoi(argv[2]);
-    }
-    bus = open_bus(argv[1]);
+    const char *directory = directory_of(argc, argv, &repeats);
+    ringbus_bus *bus = open_bus(directory);
+
     check_here(bus);
     check_threads(bus);
     check_another_thread(bus);
     check_refusals(bus);
     check_fork(bus);
-    OK(ringbus_bus_close(bus));
-    CHECK(ringbus_open_handles() == 0);
+    close_bus(bus);
     return 0;
 }

@@ -403,12 +403,9 @@ static void check_blackboard(ringbus_bus *bus) {
 }
 
 int main(int argc, char **argv) {
-    ringbus_bus *bus;
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
-        return 2;
-    }
-    bus = open_bus(argv[1]);
+    const char *directory = directory_of(argc, argv, NULL);
+    ringbus_bus *bus = open_bus(directory);
+
     check_exclusive(bus);
     check_loans(bus);
     check_shared(bus);
@@ -416,7 +413,6 @@ int main(int argc, char **argv) {
     check_times(bus, RINGBUS_TIME_TSC);
     check_filter(bus);
     check_blackboard(bus);
-    OK(ringbus_bus_close(bus));
-    CHECK(ringbus_open_handles() == 0);
+    close_bus(bus);
     return 0;
 }

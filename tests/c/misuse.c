@@ -584,25 +584,18 @@ static void check_fork(ringbus_bus *bus) {
 }
 
 int main(int argc, char **argv) {
-    ringbus_bus *bus;
-    if (argc < 2) {
-        fprintf(stderr, "usage: %s DIRECTORY [REPEATS]\n", argv[0]);
-        return 2;
-    }
-    if (argc > 2) {
-        repeats = (unsigned)atoi(argv[2]);
-    }
-    bus = open_bus(argv[1]);
+    const char *directory = directory_of(argc, argv, &repeats);
+    ringbus_bus *bus = open_bus(directory);
+
     check_null(bus);
-    check_handles(argv[1], bus);
-    check_arguments(argv[1], bus);
+    check_handles(directory, bus);
+    check_arguments(directory, bus);
     check_earlier(bus);
     check_threads(bus);
     check_busy(bus);
     check_wait_set(bus);
     check_signals(bus);
     check_fork(bus);
-    OK(ringbus_bus_close(bus));
-    CHECK(ringbus_open_handles() == 0);
+    close_bus(bus);
     return failures == 0 ? 0 : 1;
 }

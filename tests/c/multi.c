@@ -293,7 +293,7 @@ static void check_wishes(ringbus_bus *bus) {
 }
 
 static void check_refusals(ringbus_bus *bus) {
-    const char *patterns[] = {"a/*", NULL}, *wrong = "a/>/b", *broken = "\xff";
+    const char *patterns[] = {"a/*", NULL}, *invalid = "a/>/b", *broken = "\xff";
     ringbus_multi_options options = ringbus_multi_options_init();
     ringbus_multi_subscriber *subscriber = NULL, *closed;
     ringbus_multi_message message;
@@ -311,7 +311,7 @@ static void check_refusals(ringbus_bus *bus) {
     REFUSED(ringbus_multi_subscriber_open(bus, patterns, 1, NULL, NULL), RINGBUS_NULL_ARGUMENT);
     REFUSED(ringbus_multi_subscriber_open(NULL, patterns, 1, NULL, &subscriber),
             RINGBUS_NULL_ARGUMENT);
-    REFUSED(ringbus_multi_subscriber_open(bus, &wrong, 1, NULL, &subscriber),
+    REFUSED(ringbus_multi_subscriber_open(bus, &invalid, 1, NULL, &subscriber),
             RINGBUS_INVALID_ARGUMENT);
     REFUSED(ringbus_multi_subscriber_open(bus, &broken, 1, NULL, &subscriber),
             RINGBUS_INVALID_ARGUMENT);
@@ -343,25 +343,18 @@ static void check_refusals(ringbus_bus *bus) {
     closed = subscriber;
     OK(ringbus_multi_subscriber_close(subscriber));
     OK(ringbus_multi_subscriber_close(NULL));
-    for (n = 0; n < 4; n++) {
-        /* None, a closed one, one of another kind, and what never was one. */
-        const ringbus_code expected[] = {RINGBUS_NULL_ARGUMENT, RINGBUS_CLOSED,
-                                         RINGBUS_WRONG_HANDLE, RINGBUS_NOT_A_HANDLE};
-        void *handles[4];
-        handles[0] = NULL;
-        handles[1] = closed;
-        handles[2] = bus;
-        handles[3] = &number;
-        subscriber = (ringbus_multi_subscriber *)handles[n];
-        REFUSED(ringbus_multi_subscriber_poll(subscriber, &message), expected[n]);
-        REFUSED(ringbus_multi_subscriber_wait(subscriber, 0), expected[n]);
-        REFUSED(ringbus_multi_subscriber_release(subscriber), expected[n]);
-        REFUSED(ringbus_multi_subscriber_attributes(subscriber, NULL, 0, &count), expected[n]);
-        REFUSED(ringbus_multi_subscriber_attribute(subscriber, "k", &attribute), expected[n]);
-        REFUSED(ringbus_multi_subscriber_topics(subscriber, &topics, &count), expected[n]);
-        REFUSED(ringbus_multi_subscriber_lagged(subscriber, &number), expected[n]);
+    for (n = 0; n < WRONG_HANDLES; n++) {
+        const wrong_handle one = wrong(n, closed, bus);
+        subscriber = (ringbus_multi_subscriber *)one.handle;
+        REFUSED(ringbus_multi_subscriber_poll(subscriber, &message), one.expected);
+        REFUSED(ringbus_multi_subscriber_wait(subscriber, 0), one.expected);
+        REFUSED(ringbus_multi_subscriber_release(subscriber), one.expected);
+        REFUSED(ringbus_multi_subscriber_attributes(subscriber, NULL, 0, &count), one.expected);
+        REFUSED(ringbus_multi_subscriber_attribute(subscriber, "k", &attribute), one.expected);
+        REFUSED(ringbus_multi_subscriber_topics(subscriber, &topics, &count), one.expected);
+        REFUSED(ringbus_multi_subscriber_lagged(subscriber, &number), one.expected);
         if (n > 0) {
-            REFUSED(ringbus_multi_subscriber_close(subscriber), expected[n]);
+            REFUSED(ringbus_multi_subscriber_close(subscriber), one.expected);
         }
     }
 }
@@ -414,15 +407,9 @@ static void check_threads(ringbus_bus *bus) {
 }
 
 int main(int argc, char **argv) {
-    ringbus_bus *bus;
-    if (argc < 2) {
-        fprintf(stderr, "usage: %s DIRECTORY [REPEATS]\n", argv[0]);
-        return 2;
-    }
-    if (argc > 2) {
-        repeats = (unsigned)atoi(argv[2]);
-    }
-    bus = open_bus(argv[1]);
+    const char *directory = directory_of(argc, argv, &repeats);
+    ringbus_bus *bus = open_bus(directory);
+
     check_turns(bus);
     check_order_of_time(bus, RINGBUS_TIME_CLOCK);
     check_order_of_time(bus, RINGBUS_TIME_TSC);
@@ -431,7 +418,6 @@ int main(int argc, char **argv) {
     check_wishes(bus);
     check_refusals(bus);
     check_threads(bus);
-    OK(ringbus_bus_close(bus));
-    CHECK(ringbus_open_handles() == 0);
+    close_bus(bus);
     return 0;
 }

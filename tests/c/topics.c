@@ -241,19 +241,16 @@ static void check_watch(ringbus_bus *bus) {
 }
 
 int main(int argc, char **argv) {
+    const char *directory = directory_of(argc, argv, NULL);
     ringbus_bus *bus;
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
-        return 2;
-    }
+
     check_library();
-    check_bus(argv[1]);
-    check_access(argv[1]);
-    bus = open_bus(argv[1]);
+    check_bus(directory);
+    check_access(directory);
+    bus = open_bus(directory);
     check_topic(bus);
     check_placement(bus);
     check_watch(bus);
-    OK(ringbus_bus_close(bus));
-    CHECK(ringbus_open_handles() == 0);
+    close_bus(bus);
     return 0;
 }
