@@ -5,13 +5,30 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
-use ringbus::{Observer, PollError, Start};
+use ringbus::{Observer, PollError, Start, Topic};
 
 use crate::support::{MODES, TestBus, checked};
+
+const COUNT: u64 = 60_000;
+
+/// Publishes all there is, and lets readers end, which have accounted for everything.
+fn outrun(topic: &Topic<[u8]>, done: &AtomicBool, readers: Vec<JoinHandle<(u64, u64)>>) {
+    let publisher = topic.publisher().unwrap();
+    for seq in 0..COUNT {
+        publisher
+            .try_publish(&checked::payload(300, 1, seq))
+            .unwrap();
+    }
+    done.store(true, Ordering::Release);
+    for reader in readers {
+        let (received, missed) = reader.join().unwrap();
+        assert_eq!(received + missed, COUNT);
+    }
+}
 
 /// Reads until `done` and nothing is left: the sequences received and missed, with no hole.
 fn observe_all(mut observer: Observer<[u8]>, done: &AtomicBool) -> (u64, u64) {
@@ -37,7 +54,6 @@ fn observe_all(mut observer: Observer<[u8]>, done: &AtomicBool) -> (u64, u64) {
 
 #[test]
 fn observers_get_whole_messages_and_exact_losses_at_full_speed() {
-    const COUNT: u64 = 60_000;
     for mode in MODES {
         let bus = TestBus::new();
         let topic = bus
@@ -53,24 +69,13 @@ fn observers_get_whole_messages_and_exact_losses_at_full_speed() {
                 thread::spawn(move || observe_all(observer, &done))
             })
             .collect();
-        let publisher = topic.publisher().unwrap();
-        for seq in 0..COUNT {
-            publisher
-                .try_publish(&checked::payload(300, 1, seq))
-                .unwrap();
-        }
-        done.store(true, Ordering::Release);
-        for reader in readers {
-            let (received, missed) = reader.join().unwrap();
-            assert_eq!(received + missed, COUNT);
-        }
+        outrun(&topic, &done, readers);
         assert!(topic.info().subscribers.is_empty());
     }
 }
 
 #[test]
 fn lossy_subscribers_get_whole_messages_and_exact_losses_at_full_speed() {
-    const COUNT: u64 = 60_000;
     for mode in MODES {
         let bus = TestBus::new();
         let topic = bus
@@ -109,23 +114,12 @@ fn lossy_subscribers_get_whole_messages_and_exact_losses_at_full_speed() {
                 })
             })
             .collect();
-        let publisher = topic.publisher().unwrap();
-        for seq in 0..COUNT {
-            publisher
-                .try_publish(&checked::payload(300, 1, seq))
-                .unwrap();
-        }
-        done.store(true, Ordering::Release);
-        for reader in readers {
-            let (received, missed) = reader.join().unwrap();
-            assert_eq!(received + missed, COUNT);
-        }
+        outrun(&topic, &done, readers);
     }
 }
 
 #[test]
 fn a_reliable_subscriber_gets_everything_at_full_speed() {
-    const COUNT: u64 = 60_000;
     for mode in MODES {
         let bus = TestBus::new();
         let topic = bus

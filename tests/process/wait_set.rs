@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringbus::{Bus, PollError, WaitSet};
+use ringbus::{Bus, PollError, Subscriber, WaitSet};
 
 use super::{
     actor::{Actor, Roles, Stage, eventually, say},
@@ -32,17 +32,22 @@ fn make_topics(bus: &Bus) {
     }
 }
 
+/// Joins all topics, and adds each by its number.
+fn join_all(bus: &Bus, set: &mut WaitSet) -> Vec<Subscriber<[u8]>> {
+    let join = |number| {
+        let topic = bus.topic(&name(number)).open().unwrap();
+        let subscriber = topic.subscriber().join().unwrap();
+        set.add(&subscriber, number).unwrap();
+        subscriber
+    };
+    (0..TOPICS).map(join).collect()
+}
+
 /// Joins all topics, and says what it gets: the topic and the sequence.
 fn sleeper(stage: &Stage) {
     let bus = stage.bus();
     let mut set = WaitSet::new(&bus).unwrap();
-    let mut subscribers = Vec::new();
-    for number in 0..TOPICS {
-        let topic = bus.topic(&name(number)).open().unwrap();
-        let subscriber = topic.subscriber().join().unwrap();
-        set.add(&subscriber, number).unwrap();
-        subscribers.push(subscriber);
-    }
+    let mut subscribers = join_all(&bus, &mut set);
     say("joined");
     loop {
         for token in set.wait(LONG).unwrap() {
@@ -81,13 +86,7 @@ fn publisher(stage: &Stage) {
 fn idle(stage: &Stage) {
     let bus = stage.bus();
     let mut set = WaitSet::new(&bus).unwrap();
-    let mut subscribers = Vec::new();
-    for number in 0..TOPICS {
-        let topic = bus.topic(&name(number)).open().unwrap();
-        let subscriber = topic.subscriber().join().unwrap();
-        set.add(&subscriber, number).unwrap();
-        subscribers.push(subscriber);
-    }
+    let _subscribers = join_all(&bus, &mut set);
     let before = processor_time();
     assert!(set.wait(IDLE).unwrap().is_empty());
     say((processor_time() - before).as_millis());

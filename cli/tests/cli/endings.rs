@@ -1,10 +1,10 @@
 //! Exit codes, signals, and bad input.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{RINGBUS, Scratch};
+use crate::harness::{RINGBUS, Running, Scratch};
 
 #[test]
 fn wrong_usage_is_2() {
@@ -226,11 +226,11 @@ fn a_signal_ends_a_publisher_that_waits_for_input_or_for_subscribers() {
     }
 }
 
-#[test]
-fn a_signal_ends_a_publisher_that_waits_for_a_reliable_subscriber() {
-    let bus = Scratch::new();
+/// A publisher with more to say than the topic holds, a reliable subscriber that is stopped, and what
+/// else is to be said.
+fn stopped(bus: &Scratch, flags: &str) -> (Running, Running, ChildStdin) {
     let mut publisher = bus.start("pub t --capacity 64 --wait-subscribers 1");
-    let subscriber = bus.start("sub t --delivery reliable");
+    let subscriber = bus.start(&format!("sub t --delivery reliable {flags}"));
     bus.wait_for("t", |info| {
         info["subscribers"]
             .as_array()
@@ -239,6 +239,13 @@ fn a_signal_ends_a_publisher_that_waits_for_a_reliable_subscriber() {
     subscriber.signal(libc::SIGSTOP);
     let mut stdin = publisher.stdin();
     stdin.write_all("x\n".repeat(1000).as_bytes()).unwrap();
+    (publisher, subscriber, stdin)
+}
+
+#[test]
+fn a_signal_ends_a_publisher_that_waits_for_a_reliable_subscriber() {
+    let bus = Scratch::new();
+    let (publisher, subscriber, _stdin) = stopped(&bus, "");
     bus.wait_for("t", |info| info["next"].as_u64() >= Some(64));
     std::thread::sleep(Duration::from_millis(1500));
     publisher.end_by(libc::SIGINT);
@@ -261,16 +268,7 @@ fn a_signal_ends_a_publisher_that_waits_for_a_reliable_subscriber() {
 #[test]
 fn a_subscriber_says_how_long_it_is_waited_for() {
     let bus = Scratch::new();
-    let mut publisher = bus.start("pub t --capacity 64 --wait-subscribers 1");
-    let subscriber = bus.start("sub t --delivery reliable --stall-timeout 0.2");
-    bus.wait_for("t", |info| {
-        info["subscribers"]
-            .as_array()
-            .is_some_and(|all| !all.is_empty())
-    });
-    subscriber.signal(libc::SIGSTOP);
-    let mut stdin = publisher.stdin();
-    stdin.write_all("x\n".repeat(1000).as_bytes()).unwrap();
+    let (publisher, subscriber, stdin) = stopped(&bus, "--stall-timeout 0.2");
     drop(stdin);
     publisher.finish().well();
     subscriber.signal(libc::SIGCONT);
