@@ -15,7 +15,7 @@ use crate::support::{MODES, TestBus, checked};
 
 const COUNT: u64 = 60_000;
 
-/// Publishes all there is, and lets readers end, which have accounted for everything.
+/// Publishes all of them, then lets the readers end: each has accounted for everything.
 fn outrun(topic: &Topic<[u8]>, done: &AtomicBool, readers: Vec<JoinHandle<(u64, u64)>>) {
     let publisher = topic.publisher().unwrap();
     for seq in 0..COUNT {

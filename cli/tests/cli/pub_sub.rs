@@ -309,7 +309,7 @@ fn filters_and_attributes_that_cannot_be_are_refused() {
 #[test]
 fn a_pattern_prints_each_message_with_its_topic() {
     let bus = Scratch::new();
-    let sub = bus.start("sub s/*/t --json --count 4 --timeout 50 --by-time");
+    let sub = bus.start("sub s/*/t --json --from oldest --count 4 --timeout 50 --by-time");
     for (topic, line) in [
         ("s/a/t", "1"),
         ("s/b/t", "2"),
