@@ -115,7 +115,7 @@ pub(crate) const REAPING: u64 = 1 << 63;
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub(crate) struct Cell {
-    /// [`CursorWord`].
+    /// [`CursorWord`](super::cursor_word::CursorWord).
     pub(crate) cursor: AtomicU64,
     /// The lease of its holder; 0: free.
     pub(crate) owner: AtomicU64,
