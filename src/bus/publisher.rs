@@ -350,9 +350,8 @@ impl<T: Payload + ?Sized> Publisher<T> {
                 Some(_) => batch.add(payload.len()),
                 None => {
                     batch.count();
-                    // A copy: what a call is given is in memory, and only this call's is to be.
-                    let meta = Meta { ..meta };
-                    self.core.publish_otherwise(meta, payload, patience)?;
+                    self.core
+                        .publish_by_call::<false>(meta, payload, patience)?;
                     batch.counted += 1;
                 }
             }

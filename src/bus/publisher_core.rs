@@ -203,48 +203,51 @@ impl PublisherCore {
             self.ring_the_bell();
             return Ok(seq);
         }
-        self.publish_by_call(meta, payload, patience)
+        self.publish_by_call::<true>(meta, payload, patience)
     }
 
-    /// What is not plain, by calls: what it needs of registers and stack costs plain messages nothing.
+    /// What is not plain, by calls: what it needs of registers and stack costs plain messages nothing. With
+    /// `RINGS`, rings the bell as well.
     #[inline(always)]
-    fn publish_by_call(
+    pub(super) fn publish_by_call<const RINGS: bool>(
         &self,
         meta: Meta<'_>,
         payload: &[u8],
         patience: Patience,
     ) -> Result<u64, PublishError> {
         match meta.attributes {
-            None => self.publish_marked(meta.tag, meta.flags, payload, patience),
-            Some(_) => self.publish_and_ring(meta, payload, patience),
+            None => self.publish_marked::<RINGS>(meta.tag, meta.flags, payload, patience),
+            Some(_) => self.publish_whole::<RINGS>(meta, payload, patience),
         }
     }
 
-    /// [`publish_and_ring`](Self::publish_and_ring) of a message without attributes, which is in registers
-    /// altogether.
+    /// A message without attributes, all of it in registers.
     #[inline(never)]
-    fn publish_marked(
+    fn publish_marked<const RINGS: bool>(
         &self,
         tag: u64,
         flags: u16,
         payload: &[u8],
         patience: Patience,
     ) -> Result<u64, PublishError> {
-        let meta = Meta::new().tag(tag).flags(flags);
-        let seq = self.publish_any(meta, payload, patience)?;
-        self.ring_the_bell();
+        let seq = self.publish_any(Meta::new().tag(tag).flags(flags), payload, patience)?;
+        if RINGS {
+            self.ring_the_bell();
+        }
         Ok(seq)
     }
 
     #[inline(never)]
-    fn publish_and_ring(
+    fn publish_whole<const RINGS: bool>(
         &self,
         meta: Meta<'_>,
         payload: &[u8],
         patience: Patience,
     ) -> Result<u64, PublishError> {
         let seq = self.publish_any(meta, payload, patience)?;
-        self.ring_the_bell();
+        if RINGS {
+            self.ring_the_bell();
+        }
         Ok(seq)
     }
 
@@ -282,17 +285,6 @@ impl PublisherCore {
         publisher.stamp(stamp);
         slots.claim_after(seq, publisher.limit());
         Some(seq.0)
-    }
-
-    /// [`publish_any`](Self::publish_any) by a call, for a loop that mostly has no use for it.
-    #[inline(never)]
-    pub(super) fn publish_otherwise(
-        &self,
-        meta: Meta<'_>,
-        payload: &[u8],
-        patience: Patience,
-    ) -> Result<u64, PublishError> {
-        self.publish_any(meta, payload, patience)
     }
 
     /// Publishes any payload, and counts it; does not ring the bell, unless it has to wait.
