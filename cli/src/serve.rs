@@ -63,8 +63,15 @@ fn next(server: &mut Server<[u8], [u8]>) -> Result<Option<(Vec<u8>, Deferred)>, 
 
 /// Says what was missed; any other error is returned.
 fn tell(args: &ServeArgs, error: PollError) -> Result<(), Failure> {
-    let PollError::Evicted { missed } = error else {
-        return Err(error.into());
+    let missed = match error {
+        PollError::Evicted { missed } => missed,
+        PollError::Removed => {
+            return Err(Failure::say(format_args!(
+                "service {}: its topics were removed, and no client is left on them; start it again",
+                args.service
+            )));
+        }
+        error => return Err(error.into()),
     };
     let missed = plural(missed, "request");
     complain(format_args!(

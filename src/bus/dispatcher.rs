@@ -187,7 +187,8 @@ impl DispatcherBuilder {
         })
     }
 
-    /// Starts `threads` threads, at least one, that share the topics among them.
+    /// Starts `threads` threads, at least one, that share the topics among them. One that cannot go on, as
+    /// where the bus was removed, ends: trouble tells of it, and [`stop`](Dispatching::stop) why.
     ///
     /// # Errors
     ///
@@ -212,7 +213,7 @@ impl DispatcherBuilder {
                 source,
             };
             let builder = Builder::new().name("ringbus-dispatch".to_owned());
-            let thread = builder.spawn(move || dispatcher.run_until_stopped(sleep));
+            let thread = builder.spawn(move || dispatcher.run_alone(sleep));
             // Dropping those that run stops them.
             dispatching
                 .threads
@@ -324,6 +325,12 @@ impl Dispatcher {
             }
         }
         self.drain().map(drop)
+    }
+
+    /// The same on a thread of its own, whose end is told of: nobody may ask for it soon.
+    fn run_alone(&mut self, sleep: Duration) -> Result<(), MultiError> {
+        let ended = self.run_until_stopped(sleep);
+        ended.inspect_err(|error| self.shared.note(error))
     }
 
     /// Handles a message, or tells of trouble; `false` if there is neither.

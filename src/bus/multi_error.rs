@@ -29,7 +29,8 @@ pub enum MultiError {
     /// The pattern is not allowed.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// The bus's topics cannot be watched any more; comes again.
+    /// The bus's topics cannot be watched any more; comes again. Where the bus was removed, it comes once
+    /// nobody is left who publishes on what there was to read.
     #[error(transparent)]
     Watch(#[from] OpenError),
     /// A topic that matches cannot be opened, as one of another type. It is left out until it is

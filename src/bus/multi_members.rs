@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     Bus, Payload, Start, Timestamp, TopicEvent, Watch,
-    error::{JoinError, PollError, TopicError},
+    error::{JoinError, OpenError, PollError, TopicError},
     filter::Filter,
     lease,
     multi_builder::Order,
@@ -24,7 +24,7 @@ use super::{
     wait_set::{Interrupter, WaitError},
 };
 use crate::{
-    registry::{Pattern, TopicName},
+    registry::{DirectoryError, Pattern, TopicName},
     ring::{
         cursor::{Delivery, Run},
         sequence::Sequence,
@@ -244,8 +244,16 @@ impl<T: Payload + ?Sized> Members<T> {
     fn look(&mut self) -> Result<bool, MultiError> {
         self.until_look = MESSAGES_PER_LOOK;
         let mut is_news = false;
-        while let Some(event) = self.watch.next_if_changed()? {
-            is_news |= self.note(event, false);
+        let end = loop {
+            match self.watch.next_if_changed() {
+                Ok(Some(event)) => is_news |= self.note(event, false),
+                Ok(None) => break None,
+                Err(end @ OpenError::Directory(DirectoryError::Removed { .. })) => break Some(end),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if end.is_some() {
+            self.note_end();
         }
         if self.removed > 0 && self.looked_at_removed.elapsed() >= REMOVED_LOOK_EVERY {
             self.looked_at_removed = Instant::now();
@@ -258,7 +266,19 @@ impl<T: Payload + ?Sized> Members<T> {
                 }
             }
         }
-        Ok(is_news)
+        match end {
+            // No topic comes any more, and the last one is read to its end.
+            Some(end) if self.iter().next().is_none() => Err(end.into()),
+            _ => Ok(is_news),
+        }
+    }
+
+    /// Notes that the bus was removed, and all topics with it.
+    fn note_end(&mut self) {
+        for member in self.members.iter_mut().flatten() {
+            self.removed += usize::from(!member.is_removed);
+            member.is_removed = true;
+        }
     }
 
     fn note(&mut self, event: TopicEvent, is_first_look: bool) -> bool {

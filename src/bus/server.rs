@@ -11,6 +11,7 @@ use super::{
     Bus, Filter, Message, Patience, Payload, Start, TypeDescription,
     call::{ALL, CallError, LAST, ServiceForm, reply_tag},
     error::{PollError, PublishError},
+    lease,
     publisher_core::PublisherCore,
     request::{Deferred, Request, fail, finish, send, tell_dropped},
     subscriber::DEFAULT_SPIN,
@@ -66,6 +67,8 @@ pub struct ServerBuilder<Q: ?Sized, R: ?Sized> {
 pub struct Server<Q: ?Sized, R: ?Sized> {
     requests: SubscriberCore,
     replies: PublisherCore,
+    /// That of the requests, and that of the replies.
+    topics: [Arc<TopicShared>; 2],
     /// A request that [`wait`](Self::wait) has found.
     found: Option<Run>,
     payload: PhantomData<fn(&Q, &R)>,
@@ -73,6 +76,8 @@ pub struct Server<Q: ?Sized, R: ?Sized> {
 
 /// How long a server may hold up clients.
 const STALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often one that waits looks whether its topics are still there.
+const LOOK_WHETHER_REMOVED_EVERY: Duration = Duration::from_millis(100);
 
 impl Bus {
     /// Starts to configure a server of the service `name`: any number of clients, and of servers.
@@ -212,12 +217,14 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> ServerBuilder<Q, R> {
             filter: Filter::new(),
             payload_test: None,
         };
+        let topics = [requests.shared(), replies.shared()].map(Arc::clone);
         // In this order: whoever sees it among the publishers can send to it.
         let requests = SubscriberCore::join(requests.shared(), joining)?;
         let replies = PublisherCore::join(replies.shared())?;
         Ok(Server {
             requests,
             replies,
+            topics,
             found: None,
             payload: PhantomData,
         })
@@ -271,7 +278,8 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
     ///
     /// # Errors
     ///
-    /// Those of [`poll`](Self::poll).
+    /// Those of [`poll`](Self::poll), and [`PollError::Removed`] where the service's topics, or the bus,
+    /// were removed while there was nothing to do, and no client is left on them.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, PollError> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
@@ -284,7 +292,17 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
             let left = deadline.map_or(Duration::MAX, |end| {
                 end.saturating_duration_since(Instant::now())
             });
-            if !self.requests.wait(left)? {
+            if self.requests.wait(left.min(LOOK_WHETHER_REMOVED_EVERY))? {
+                continue;
+            }
+            if !left.is_zero() && self.is_deserted() {
+                self.found = self.find()?; // sent by a client that has left since
+                return match self.found {
+                    Some(_) => Ok(true),
+                    None => Err(PollError::Removed),
+                };
+            }
+            if left <= LOOK_WHETHER_REMOVED_EVERY {
                 return Ok(false);
             }
         }
@@ -339,6 +357,14 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
     /// Those of [`reply`](Self::reply).
     pub fn fail(&self, to: Deferred, why: &str) -> Result<(), PublishError> {
         fail(&self.replies, to.tag, why, Patience::Forever)
+    }
+
+    /// Whether no request will ever come any more: no client finds the topics, and none is left.
+    fn is_deserted(&self) -> bool {
+        let [requests, _] = &self.topics;
+        let mut all = self.topics.iter();
+        all.any(|topic| topic.ring.segment().is_unlinked())
+            && lease::living_publishers(&requests.bus, &requests.ring.view()) == 0
     }
 
     /// Takes the next request that is for this server.

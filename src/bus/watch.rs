@@ -65,6 +65,8 @@ pub struct Watch {
     /// Ids of files that are no topic yet, or cannot be read: looked at again each time.
     unread: BTreeSet<u64>,
     pending: VecDeque<TopicEvent>,
+    /// The bus was removed.
+    is_over: bool,
 }
 
 impl Bus {
@@ -93,6 +95,7 @@ impl Bus {
             known: BTreeMap::new(),
             unread: BTreeSet::new(),
             pending: VecDeque::new(),
+            is_over: false,
         };
         watch.look()?;
         Ok(watch)
@@ -135,6 +138,7 @@ impl Watch {
                     let Err(removed @ DirectoryError::Removed { .. }) = self.changes.check() else {
                         return Err(error);
                     };
+                    self.is_over = true;
                     let known = self.known.keys().copied().collect();
                     self.compare(&known, BTreeMap::new());
                     if self.pending.is_empty() {
@@ -150,9 +154,10 @@ impl Watch {
         self.pending.pop_front()
     }
 
-    /// The next event, looking for others only if something has changed. Never waits.
+    /// The next event, looking for others only if something has changed. Never waits. That the bus was
+    /// removed comes again.
     pub(super) fn next_if_changed(&mut self) -> Result<Option<TopicEvent>, OpenError> {
-        if self.pending.is_empty() && !self.changes.has_changed()? {
+        if self.pending.is_empty() && !self.is_over && !self.changes.has_changed()? {
             return Ok(None);
         }
         self.next(Duration::ZERO)

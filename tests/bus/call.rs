@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ringbus::{CallError, Client, PublishError, Server, TopicError};
+use ringbus::{CallError, Client, PollError, PublishError, Server, TopicError};
 
 use crate::support::TestBus;
 
@@ -481,5 +481,32 @@ fn the_end_of_a_server_ends_all_its_calls_at_once() {
         // Known without any more waiting.
         let ended = client.next(call, Duration::ZERO).err();
         assert!(matches!(ended, Some(CallError::ServerEnded { server: 0 })));
+    }
+}
+
+#[test]
+fn a_server_whose_topics_or_bus_were_removed_says_so_once_no_client_is_left() {
+    for what in ["s/requests", "s/replies", "the bus"] {
+        let bus = TestBus::new();
+        let (mut server, mut client) = pair(&bus);
+        match what {
+            "the bus" => ringbus::Bus::builder()
+                .dir(bus.root().path())
+                .destroy()
+                .unwrap(),
+            topic => bus.remove(topic, ringbus::Remove::Force).unwrap(),
+        }
+        let call = client.send(b"still there?", LONG).unwrap();
+        assert!(server.wait(LONG).unwrap(), "{what}");
+        server.poll().unwrap().unwrap().reply(b"yes").unwrap();
+        assert_eq!(client.next(&call, LONG).unwrap().unwrap().payload(), b"yes");
+        assert!(!server.wait(SHORT).unwrap(), "{what}");
+        let _unanswered = client.send(b"and now?", LONG).unwrap();
+        drop(client);
+        assert!(server.wait(LONG).unwrap(), "{what}");
+        assert!(server.poll().unwrap().is_some(), "{what}");
+        for _ in 0..2 {
+            assert_eq!(server.wait(LONG), Err(PollError::Removed), "{what}");
+        }
     }
 }

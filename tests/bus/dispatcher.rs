@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use ringbus::{MultiError, TroubleKind};
@@ -179,4 +180,24 @@ fn a_wrong_pattern_is_refused() {
     let bus = TestBus::new();
     let refused = bus.dispatcher().on("a/>/b", |_| Ok(())).spawn(2);
     assert!(matches!(refused, Err(MultiError::Pattern(_))));
+}
+
+#[test]
+fn a_thread_that_ends_with_its_bus_is_told_of() {
+    let bus = TestBus::new();
+    let (tell, told) = std::sync::mpsc::channel();
+    let dispatcher = bus.dispatcher().on(">", |_| Ok(()));
+    let dispatcher = dispatcher.on_trouble(move |trouble| tell.send(trouble.to_string()).unwrap());
+    bus.topic("t").create().unwrap();
+    let dispatching = dispatcher.spawn(1).unwrap();
+    ringbus::Bus::builder()
+        .dir(bus.root().path())
+        .destroy()
+        .unwrap();
+    let words = told.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(words.contains("removed since it was opened"), "{words}");
+    assert!(matches!(
+        dispatching.stop(),
+        Err(ringbus::MultiError::Watch(_))
+    ));
 }

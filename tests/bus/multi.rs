@@ -7,8 +7,8 @@ use std::{
 };
 
 use ringbus::{
-    Filter, JoinError, Meta, MultiError, MultiSubscriber, Order, Patience, PollError, PublishError,
-    Remove, Start, TimeSource,
+    Bus, Filter, JoinError, Meta, MultiError, MultiSubscriber, Order, Patience, PollError,
+    PublishError, Remove, Start, TimeSource,
 };
 
 use crate::support::TestBus;
@@ -484,4 +484,32 @@ fn what_a_quiet_topic_published_meanwhile_comes_in_its_place() {
     b.publish(b"x").unwrap();
     a.publish(b"x").unwrap();
     assert_eq!(drain(&mut all), named(&[("a", 1), ("b", 0), ("a", 2)]));
+}
+
+#[test]
+fn a_bus_that_is_removed_is_read_to_its_end_and_then_told_of() {
+    for topics in 0..3 {
+        let bus = TestBus::new();
+        let mut all = bus.subscribe_pattern("*").join().unwrap();
+        let create = |n| bus.topic(&format!("t{n}")).create().unwrap().publisher();
+        let publishers: Vec<_> = (0..topics).map(|n| create(n).unwrap()).collect();
+        assert_eq!(drain(&mut all), []);
+        Bus::builder().dir(bus.root().path()).destroy().unwrap();
+        for publisher in &publishers {
+            publisher.publish(b"still here").unwrap();
+        }
+        let mut read = 0;
+        while read < topics {
+            assert!(all.wait(LONG).unwrap());
+            read += usize::from(all.poll().unwrap().is_some());
+        }
+        drop(publishers);
+        for _ in 0..2 {
+            assert!(all.wait(LONG).unwrap());
+            let Err(MultiError::Watch(error)) = all.poll() else {
+                panic!("nothing comes any more");
+            };
+            assert!(error.to_string().contains("removed since it was opened"));
+        }
+    }
 }

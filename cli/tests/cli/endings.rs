@@ -340,3 +340,38 @@ fn a_closed_stdout_ends_a_subscriber_quietly() {
     let ended = sub.wait_with_output().unwrap();
     assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]));
 }
+
+#[test]
+fn who_waits_on_a_bus_that_is_destroyed_says_so_and_ends() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"a\n").well();
+    let pattern = bus.start("sub * --from oldest");
+    let server = bus.start("serve upper -- tr a-z A-Z");
+    for topic in ["t", "upper/requests"] {
+        bus.wait_for(topic, |info| {
+            info["subscribers"]
+                .as_array()
+                .is_some_and(|all| !all.is_empty())
+        });
+    }
+    bus.run("call upper x --wait-servers 1", b"").well();
+    bus.run("destroy --force", b"").well();
+    let ran = pattern.finish().badly(1, "removed since it was opened");
+    assert_eq!(ran.text(), "a\n");
+    server
+        .finish()
+        .badly(1, "service upper: its topics were removed");
+}
+
+#[test]
+fn a_server_whose_topics_are_removed_says_so_and_ends() {
+    for topic in ["upper/requests", "upper/replies"] {
+        let bus = Scratch::new();
+        let server = bus.start("serve upper -- tr a-z A-Z");
+        bus.run("call upper x --wait-servers 1", b"").well();
+        bus.run(&format!("rm {topic} --force"), b"").well();
+        server
+            .finish()
+            .badly(1, "service upper: its topics were removed");
+    }
+}

@@ -208,6 +208,12 @@ pub enum PollError {
         /// Where.
         sequence: u64,
     },
+    /// A server's topics were removed, or its bus was, and no client is left on them: nobody finds it any
+    /// more. Comes again.
+    #[error(
+        "the service's topics were removed, and no client is left on them; open the bus again and serve anew"
+    )]
+    Removed,
     /// The start lies in the future.
     #[error("sequence {asked} is not published yet, the next one is {next}")]
     NotYet {
