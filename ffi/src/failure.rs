@@ -320,6 +320,7 @@ impl From<PollError> for Failure {
             PollError::Corrupted { .. } => Code::Corrupted,
             PollError::NotYet { .. } => Code::NotYet,
             PollError::NoTime => Code::NoTime,
+            PollError::Removed => Code::Removed,
             PollError::Forked => Code::Forked,
             _ => Code::Other,
         };
@@ -430,6 +431,7 @@ fn of_segment(error: &SegmentError) -> Code {
         SegmentError::NoSpace { .. } | SegmentError::NoRoomForFile { .. } => Code::NoSpace,
         SegmentError::NotFound { .. } => Code::NotFound,
         SegmentError::Permission { .. }
+        | SegmentError::NotRemovable { .. }
         | SegmentError::Group { .. }
         | SegmentError::ReadOnlyFileSystem { .. } => Code::PermissionDenied,
         SegmentError::Foreign { .. }

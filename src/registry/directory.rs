@@ -24,8 +24,8 @@ use thiserror::Error;
 
 use super::{Access, BusName, FILE_NAME, new_len_bytes};
 use crate::segment::{
-    Ownership, Rights, SegmentError, check_room_in, create_directory, default_parent,
-    effective_user, is_directory_of, ownership, remove,
+    Ownership, Rights, SegmentError, check_removable, check_room_in, create_directory,
+    default_parent, effective_user, is_directory_of, ownership, remove,
 };
 
 /// The directory of a bus.
@@ -44,14 +44,16 @@ impl BusDirectory {
         access: Access,
     ) -> Result<Self, DirectoryError> {
         let root = Root::find(root);
+        check_kind(&root.path)?;
         check_room(&root.path, bus)?;
-        make(&root.path, access)?;
+        root.make(access)?;
         let this = Self::open_in(&root, bus)?;
         if !this.path.is_dir() {
             root.check_lets_in(access)?;
             make(&this.path, access)?;
             root.check_bus(&this.path)?; // somebody may have been first
         }
+        check_kind(&this.topics())?;
         make(&this.topics(), access)?;
         Ok(this)
     }
@@ -76,6 +78,7 @@ impl BusDirectory {
     fn open_in(root: &Root, bus: &BusName) -> Result<Self, DirectoryError> {
         root.check_owner()?;
         let path = root.path.join(bus.as_str());
+        check_kind(&path)?;
         root.check_bus(&path)?;
         Ok(Self { path })
     }
@@ -87,7 +90,7 @@ impl BusDirectory {
 
     /// The directory of the topics' files.
     pub(crate) fn topics(&self) -> PathBuf {
-        self.path.join("topics")
+        self.path.join(TOPICS)
     }
 
     /// The ring of a topic, by [`file_id`](super::TopicName::file_id).
@@ -117,14 +120,59 @@ impl BusDirectory {
         parse_ring(file_name)
     }
 
+    /// Finds the directory of a bus to be removed: some of it may be missing, or be of another kind.
+    fn open_to_remove(root: Option<&Path>, bus: &BusName) -> Result<Self, DirectoryError> {
+        let this = Self::open_in(&Root::find(root), bus)?;
+        let names = match list(&this.path) {
+            Err(DirectoryError::Read { path, source }) if source.kind() == ErrorKind::NotFound => {
+                return Err(DirectoryError::NoBus { path });
+            }
+            names => names?,
+        };
+        let is_telling = |name: &OsString| {
+            let name = name.to_string_lossy();
+            is_of_bus(&name) && !name.starts_with('.')
+        };
+        match names.iter().any(is_telling) {
+            true => Ok(this),
+            false => Err(DirectoryError::NoBus { path: this.path }),
+        }
+    }
+
+    /// The bus's directories that are there.
+    fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        let both = [self.path.clone(), self.topics()];
+        both.into_iter().filter(|path| path.is_dir())
+    }
+
     /// Refuses a directory that has in it what no bus has.
     fn check_nothing_foreign(&self) -> Result<(), DirectoryError> {
-        for directory in [self.path.clone(), self.topics()] {
+        for directory in self.directories() {
             for name in list(&directory)? {
-                if !is_of_bus(&name.to_string_lossy()) {
-                    let path = directory.join(name);
+                let path = directory.join(&name);
+                let name = name.to_string_lossy();
+                if !is_of_bus(&name) {
                     return Err(DirectoryError::Foreign { path });
                 }
+                // One that stands where a file should be.
+                if ![TOPICS, LOCKS].contains(&&*name)
+                    && is_directory(&path)
+                    && let Some(within) = list(&path)?.first()
+                {
+                    let path = path.join(within);
+                    return Err(DirectoryError::Foreign { path });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to begin with what this user may not bring to its end.
+    fn check_removable(&self) -> Result<(), DirectoryError> {
+        check_removable(&self.path)?;
+        for directory in self.directories() {
+            if let Some(first) = list(&directory)?.first() {
+                check_removable(&directory.join(first))?;
             }
         }
         Ok(())
@@ -148,16 +196,21 @@ impl BusDirectory {
 
 /// Removes a bus with everything in it, whatever state it is in; nothing where something else is in there.
 pub(crate) fn remove_bus(root: Option<&Path>, bus: &BusName) -> Result<(), DirectoryError> {
-    let this = BusDirectory::open(root, bus)?;
+    let this = BusDirectory::open_to_remove(root, bus)?;
     this.check_nothing_foreign()?;
+    this.check_removable()?;
     // File by file: memory need not be where the directory is. The registry first, so that
     // whoever opens the bus meanwhile makes a new one.
-    remove(&this.path.join(FILE_NAME))?;
-    for directory in [this.path.clone(), this.topics()] {
+    let registry = this.path.join(FILE_NAME);
+    match is_directory(&registry) {
+        true => fs::remove_dir(&registry).map_err(|e| DirectoryError::read(&registry, e))?,
+        false => remove(&registry)?,
+    }
+    for directory in this.directories() {
         let paths = list(&directory)?
             .into_iter()
             .map(|name| directory.join(name));
-        for path in paths.filter(|path| !path.is_dir()) {
+        for path in paths.filter(|path| !is_directory(path)) {
             remove(&path)?;
         }
     }
@@ -181,6 +234,11 @@ pub(crate) enum Purpose {
     Leases { bus_id: u64 },
 }
 
+/// The directory of the topics' files, in that of a bus.
+const TOPICS: &str = "topics";
+/// A directory of the portable backend's.
+const LOCKS: &str = ".locks";
+
 /// The file on which the leases of a bus are locked. A bus that is made anew gets another one.
 pub(super) fn leases_path(directory: &Path, bus_id: u64) -> PathBuf {
     directory.join(format!("{bus_id:016x}.leases"))
@@ -194,6 +252,7 @@ const OTHERS_WRITE: u32 = 0o002;
 /// The names of all buses, in order; none where there is no root.
 pub(crate) fn list_buses(root: Option<&Path>) -> Result<Vec<BusName>, DirectoryError> {
     let root = Root::find(root);
+    check_kind(&root.path)?;
     if !root.path.exists() {
         return Ok(Vec::new());
     }
@@ -203,7 +262,7 @@ pub(crate) fn list_buses(root: Option<&Path>) -> Result<Vec<BusName>, DirectoryE
         .iter()
         .filter_map(|name| BusName::new(name.to_str()?).ok());
     let mut buses: Vec<_> = buses
-        .filter(|bus| root.path.join(bus.as_str()).join("topics").is_dir())
+        .filter(|bus| root.path.join(bus.as_str()).join(TOPICS).is_dir())
         .collect();
     buses.sort_unstable();
     Ok(buses)
@@ -231,6 +290,25 @@ pub enum DirectoryError {
     #[error("{path}: no bus there; whoever publishes or subscribes makes one")]
     NoBus {
         /// Where it would be.
+        path: PathBuf,
+    },
+
+    /// A file stands where a directory is needed.
+    #[error(
+        "{path}: not a directory; name one that holds buses, or remove what stands in its place"
+    )]
+    NotDirectory {
+        /// What is there.
+        path: PathBuf,
+    },
+
+    /// The directory that is to hold buses cannot be made, as the one above it is missing.
+    #[error(
+        "{path}: no such directory; make it (`mkdir -p`), or name another place: only the last level of \
+         a directory of buses is made"
+    )]
+    NoParent {
+        /// The directory that is missing.
         path: PathBuf,
     },
 
@@ -341,6 +419,14 @@ impl Root {
         }
     }
 
+    /// Makes it, unless it is there.
+    fn make(&self, access: Access) -> Result<(), DirectoryError> {
+        make(&self.path, access).map_err(|error| match error {
+            SegmentError::NotFound { path } => DirectoryError::NoParent { path },
+            error => error.into(),
+        })
+    }
+
     /// Refuses to make a bus for others where they could not get at it.
     fn check_lets_in(&self, access: Access) -> Result<(), DirectoryError> {
         let Some(Ownership { mode, .. }) = look(&self.path)? else {
@@ -399,6 +485,25 @@ fn look(path: &Path) -> Result<Option<Ownership>, DirectoryError> {
     }
 }
 
+/// Refuses a path on which something else stands where a directory should be; one that is missing is
+/// none of its business.
+fn check_kind(path: &Path) -> Result<(), DirectoryError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let is_other = |path: &Path| fs::metadata(path).is_ok_and(|status| !status.is_dir());
+    let found = path.ancestors().find(|path| is_other(path));
+    found.map_or(Ok(()), |path| {
+        let path = path.to_owned();
+        Err(DirectoryError::NotDirectory { path })
+    })
+}
+
+/// Whether it is a directory itself, and no symbolic link to one.
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|status| status.is_dir())
+}
+
 fn default_path() -> PathBuf {
     default_parent().join(format!("ringbus-{}", effective_user()))
 }
@@ -439,8 +544,7 @@ fn list(path: &Path) -> Result<Vec<OsString>, DirectoryError> {
 
 /// Whether a file of this name may be in the directory of a bus, or in that of its topics.
 fn is_of_bus(file_name: &str) -> bool {
-    // The last one is the portable backend's.
-    [FILE_NAME, "topics", ".locks"].contains(&file_name)
+    [FILE_NAME, TOPICS, LOCKS].contains(&file_name)
         || parse_ring(file_name).is_some()
         || parse_leftover(file_name).is_some()
 }

@@ -42,8 +42,19 @@ pub(crate) fn default_parent() -> PathBuf {
 /// Removes a segment, or another file that stands in its place, if it is there.
 pub(crate) fn remove(path: &Path) -> Result<(), SegmentError> {
     match os::remove(path) {
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => Err(SegmentError::keeping(path)),
         Err(e) if e.kind() != ErrorKind::NotFound => Err(SegmentError::os("remove", path, e)),
         _ => Ok(()),
+    }
+}
+
+/// Refuses what this user may not remove, by the rights of the directory that it is in. Nothing is tried.
+pub(crate) fn check_removable(path: &Path) -> Result<(), SegmentError> {
+    match os::may_remove(path) {
+        Ok(false) => Err(SegmentError::keeping(path)),
+        Ok(true) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(SegmentError::os("inspect", path, e)),
     }
 }
 

@@ -63,6 +63,15 @@ pub enum SegmentError {
         denial: Option<Denial>,
     },
 
+    /// The directory that it is in forbids to remove it. It is as it was.
+    #[error("{path}: {}", removal_refusal(path, denial.as_ref()))]
+    NotRemovable {
+        /// What was to be removed.
+        path: PathBuf,
+        /// The directory, where the system tells of it.
+        denial: Option<Denial>,
+    },
+
     /// A file was to be given to a group of which this user is no member.
     #[error(
         "{path}: user {user} cannot give it to group {gid}; choose a group of which that user is a \
@@ -249,6 +258,14 @@ impl SegmentError {
         }
     }
 
+    /// For what this user may not remove.
+    pub(super) fn keeping(path: &Path) -> Self {
+        Self::NotRemovable {
+            path: path.to_owned(),
+            denial: path.parent().and_then(find_denial),
+        }
+    }
+
     /// For a failure to give a file its group and mode.
     pub(super) fn giving(path: &Path, access: FileAccess, source: io::Error) -> Self {
         match access.group {
@@ -362,6 +379,28 @@ fn refusal(path: &Path, rights: Rights, denial: Option<&Denial>) -> String {
     let Denial { user, .. } = denial;
     format!("user {user} may not {rights} it: {subject} {denial}; {advice}")
 }
+
+/// Whose right it is to remove it.
+fn removal_refusal(path: &Path, denial: Option<&Denial>) -> String {
+    let Some(denial) = denial else {
+        return "this user may not remove it; its owner may".to_owned();
+    };
+    let directory = denial.path.display();
+    let advice = match owner_of(path) {
+        _ if denial.mode & STICKY == 0 => format!("user {} may, and root", denial.owner),
+        Some(owner) => format!("there, user {owner} alone may remove what is its own, and root"),
+        None => "its owner may, and root".to_owned(),
+    };
+    let user = denial.user;
+    format!("user {user} may not remove it, as {directory} {denial}; {advice}")
+}
+
+fn owner_of(path: &Path) -> Option<u32> {
+    Some(ownership(path).ok()??.uid)
+}
+
+/// The bit of a directory's mode by which each user's files there are its own to remove.
+const STICKY: u32 = 0o1000;
 
 /// The bits of a mode for one class of users.
 const READ: u32 = 4;

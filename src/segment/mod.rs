@@ -77,7 +77,7 @@ pub use self::{
 };
 pub(crate) use self::{
     access::{FileAccess, Ownership},
-    directory::{create_directory, default_parent, is_directory_of, remove},
+    directory::{check_removable, create_directory, default_parent, is_directory_of, remove},
     draft::{Draft, check_room_in, remove_abandoned},
     fork::generation,
     locks::Locks,

@@ -287,7 +287,7 @@ fn observer(stage: &Stage) {
     }
     let is_refused = |error: TopicError| error.to_string().contains("user 6400");
     assert!(is_refused(bus.topic("new").create().unwrap_err()));
-    assert!(bus.remove("t", Remove::Force).is_err());
+    assert!(is_refused(bus.remove("t", Remove::Force).unwrap_err()));
     assert!(matches!(bus.gc(), Err(OpenError::Registry(_))));
     // All of it left no more mapped than it takes to read.
     assert_eq!(writable_files(&stage.root), [""; 0]);
@@ -345,6 +345,16 @@ fn publisher(stage: &Stage) {
     for path in all_files(&stage.root) {
         assert_eq!(fs::metadata(&path).unwrap().gid(), GROUP, "{path:?}");
     }
+    // Topics it may remove, but not the bus: then nothing of it.
+    let before = all_files(&stage.root);
+    let refused = Bus::builder().dir(&stage.root).destroy().unwrap_err();
+    let words = format!(
+        "default: user {uid} may not remove it, as {} has mode 0755, owner {OWNER} and group {GROUP}; \
+         user {OWNER} may, and root",
+        stage.root.display()
+    );
+    assert!(refused.to_string().ends_with(&words), "{refused}");
+    assert_eq!(all_files(&stage.root), before);
     say("published");
 }
 

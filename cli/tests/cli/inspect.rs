@@ -281,3 +281,47 @@ fn info_tells_in_words_who_may_use_a_topic() {
     bus.run("pub t --mode 620", b"")
         .badly(2, "the group's digit");
 }
+
+#[test]
+fn a_bus_of_which_a_part_is_missing_or_of_another_kind_is_removed_by_force() {
+    let bus = Scratch::new();
+    let of_bus = |name: &str| bus.path().join("default").join(name);
+    bus.run("pub t", b"x\n").well();
+    std::fs::remove_dir_all(of_bus("topics")).unwrap();
+    bus.run("destroy --force", b"").well();
+    bus.run("pub t", b"x\n").well();
+    std::fs::remove_file(of_bus("registry")).unwrap();
+    std::fs::create_dir(of_bus("registry")).unwrap();
+    std::fs::write(of_bus("registry/data"), b"data").unwrap();
+    bus.run("destroy --force", b"")
+        .badly(1, "registry/data: is nothing of a bus");
+    std::fs::remove_file(of_bus("registry/data")).unwrap();
+    bus.run("destroy --force", b"").well();
+    assert_eq!(std::fs::read_dir(bus.path()).unwrap().count(), 0);
+    std::fs::create_dir(bus.path().join("default")).unwrap();
+    bus.run("destroy --force", b"").badly(1, "no bus there");
+}
+
+#[test]
+fn a_directory_that_cannot_be_one_of_buses_is_told_of_with_what_to_do() {
+    let bus = Scratch::new();
+    let path = |name: &str| bus.path().join(name).display().to_string();
+    std::fs::write(path("file"), b"").unwrap();
+    for dir in ["file", "file/below"] {
+        for verb in ["pub t", "topics", "sub t --timeout 0", "destroy --force"] {
+            let line = format!("--dir {} {verb}", path(dir));
+            let words = format!(
+                "{}: not a directory; name one that holds buses",
+                path("file")
+            );
+            bus.run(&line, b"").badly(1, &words);
+        }
+    }
+    let line = format!("--dir {} pub t", path("no/such"));
+    let words = format!("{}: no such directory; make it (`mkdir -p`)", path("no"));
+    bus.run(&line, b"").badly(1, &words);
+    bus.run(&format!("--dir {} pub t", path("new")), b"").well();
+    std::fs::write(path("new/other"), b"").unwrap();
+    let line = format!("--dir {} --bus other topics", path("new"));
+    bus.run(&line, b"").badly(1, "new/other: not a directory");
+}

@@ -7,7 +7,7 @@ mod mapping;
 use std::{ffi::c_int, fs, io, sync::OnceLock};
 
 pub(super) use super::fork::{close, open as open_own};
-pub(super) use super::unix::{effective_user, file_size_limit};
+pub(super) use super::unix::{effective_user, file_size_limit, may_remove};
 pub(super) use std::fs::File;
 
 pub(super) use self::{

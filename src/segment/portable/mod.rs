@@ -29,7 +29,7 @@ pub(super) use self::{
     },
     lock::{locked_len, try_lock_range, unlock, unlock_all},
     object::Mapping,
-    system::{effective_user, is_not_regular, is_out_of_files, ownership},
+    system::{effective_user, is_not_regular, is_out_of_files, may_remove, ownership},
 };
 
 /// Bytes of a huge page: no portable way to them is known.

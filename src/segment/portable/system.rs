@@ -6,13 +6,15 @@ use std::{
 };
 
 #[cfg(unix)]
-pub(in crate::segment) use crate::segment::unix::{effective_user, file_size_limit};
+pub(in crate::segment) use crate::segment::unix::{effective_user, file_size_limit, may_remove};
 #[cfg(unix)]
 pub(in crate::segment) use unix::{is_not_regular, is_out_of_files, ownership};
 #[cfg(unix)]
 pub(super) use unix::{not_regular, set_access, set_private, without_links};
 #[cfg(not(unix))]
-pub(in crate::segment) use windows::{effective_user, is_not_regular, is_out_of_files, ownership};
+pub(in crate::segment) use windows::{
+    effective_user, is_not_regular, is_out_of_files, may_remove, ownership,
+};
 #[cfg(not(unix))]
 pub(super) use windows::{file_size_limit, not_regular, set_access, set_private, without_links};
 
@@ -129,5 +131,10 @@ mod windows {
     /// The user: always 0, as the directories that a bus is in by default are a user's own.
     pub(in crate::segment) fn effective_user() -> u32 {
         0
+    }
+
+    /// Whether this user may remove a file: nobody says before it is tried.
+    pub(in crate::segment) fn may_remove(_path: &std::path::Path) -> io::Result<bool> {
+        Ok(true)
     }
 }
