@@ -193,7 +193,8 @@ pub struct DemoArgs {
 A topic that does not exist yet is created with the flags given here; one that exists must agree
 with those given, and keeps the rest of its form. While a reliable subscriber is a whole capacity
 behind, pub waits for it. What cannot be published whole (a line too long, a truncated last record)
-is an error; what came before it is published.
+is an error; what came before it is published. A topic made for what turns out to be an error from the
+first message on is removed again.
 
 Examples:
   ringbus pub fx/audusd --lines --capacity 16384 < audusd-quotes.csv

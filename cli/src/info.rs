@@ -7,14 +7,15 @@ use ringbus::{PublisherInfo, PublisherMode, SubscriberInfo, TopicInfo};
 
 use crate::args::{InfoArgs, Place};
 use crate::json;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome, missing};
 use crate::table::{Align, Table};
 use crate::topics;
 use crate::units;
 
 /// Tells of the topic.
 pub fn run(place: &Place, args: &InfoArgs) -> Result<Outcome, Failure> {
-    let info = place.open_existing()?.topic(&args.topic).open()?.info();
+    let topic = place.open_existing()?.topic(&args.topic).open();
+    let info = topic.map_err(missing)?.info();
     if args.json {
         json::print(&json::topic(&info))?;
     } else {

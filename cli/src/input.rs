@@ -299,14 +299,14 @@ impl fmt::Display for InputError {
                 write!(
                     f,
                     "line {number} is {more}{len} bytes long, but {}",
-                    Remedy(limit, len)
+                    Remedy(number, limit, len)
                 )
             }
             Self::Announced { number, len, limit } => {
                 write!(
                     f,
                     "message {number} announces {len} bytes, but {}",
-                    Remedy(limit, len)
+                    Remedy(number, limit, len)
                 )
             }
             Self::Truncated { number, have, need } => write!(
@@ -318,12 +318,12 @@ impl fmt::Display for InputError {
     }
 }
 
-/// What the topic allows, and what to do about a message of another length.
-struct Remedy(Limit, u64);
+/// What the topic allows, and what to do about this message, which has another length.
+struct Remedy(u64, Limit, u64);
 
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(limit, len) = self;
+        let Self(number, limit, len) = self;
         match limit {
             Limit::Max(max) => write!(
                 f,
@@ -335,7 +335,10 @@ impl fmt::Display for Remedy {
                 "the topic's messages all have {bytes}; use another topic for messages of any length"
             ),
         }?;
-        f.write_str(" (what came before it is published)")
+        match number {
+            1 => Ok(()),
+            _ => f.write_str(" (what came before it is published)"),
+        }
     }
 }
 

@@ -51,17 +51,19 @@ mod units;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::args::{Args, Verb};
 use crate::outcome::{Failure, Outcome, complain};
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    let matches = Args::command().get_matches();
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(&args) {
         Ok(outcome) => outcome.code(),
         Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         // As of flags that are none.
-        Err(Failure::Usage(words)) => Args::command()
+        Err(Failure::Usage(words)) => verb_of(&matches)
             .error(ErrorKind::ValueValidation, words)
             .exit(),
         Err(failure @ Failure::Said(_)) => {
@@ -69,6 +71,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The verb that was given, the innermost one: it is its usage that is shown.
+fn verb_of(mut matches: &ArgMatches) -> Command {
+    let mut command = Args::command();
+    command.build();
+    while let Some((name, within)) = matches.subcommand() {
+        let Some(verb) = command.find_subcommand(name).cloned() else {
+            break;
+        };
+        (command, matches) = (verb, within);
+    }
+    command
 }
 
 fn run(args: &Args) -> Result<Outcome, Failure> {

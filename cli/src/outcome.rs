@@ -50,6 +50,15 @@ impl Failure {
         Self::Usage(words.to_string())
     }
 
+    /// The same failure with more to be said of it.
+    pub fn and(self, more: impl fmt::Display) -> Self {
+        match self {
+            Self::OutputClosed => self,
+            Self::Usage(words) => Self::Usage(format!("{words}{more}")),
+            Self::Said(words) => Self::Said(format!("{words}{more}")),
+        }
+    }
+
     /// An I/O failure of something other than stdout, which `what` names.
     pub fn io(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::Said(format!("{what}: {error}"))
@@ -94,6 +103,17 @@ pub fn cannot_join(topic: &str, error: &JoinError) -> String {
             "topic {topic}: this user may observe it, and not subscribe: read it with --delivery observe"
         ),
         error => error.to_string(),
+    }
+}
+
+/// What is said of a topic that is to be looked at or removed, where making it is no remedy.
+pub fn missing(error: TopicError) -> Failure {
+    match error {
+        TopicError::NotFound { topic } => Failure::say(format_args!(
+            "topic {topic} does not exist; check the bus and the spelling: `ringbus topics` lists what \
+             there is"
+        )),
+        error => error.into(),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use ringbus::{
-    Bus, Culprit, Meta, Patience, PayloadKind, PublishError, Publisher, SegmentError, TimeSource,
-    Topic, TopicBuilder, TopicError, TopicInfo,
+    Bus, Culprit, Meta, Patience, PayloadKind, PublishError, Publisher, Remove, SegmentError,
+    TimeSource, Topic, TopicBuilder, TopicError, TopicInfo,
 };
 
 use crate::args::{Framing, Place, PubArgs, Time};
@@ -19,13 +19,41 @@ pub fn run(place: &Place, args: &PubArgs) -> Result<Outcome, Failure> {
     let attributes = args.attributes.attributes()?;
     let bus = place.open_or_create_for(&args.sharing)?;
     check_room(&bus, args)?;
-    let topic = open_topic(&bus, args)?;
-    let info = topic.info();
-    check_tags(args, &info)?;
+    let (topic, is_made) = open_topic(&bus, args)?;
     let mut meta = Meta::new().tag(args.tag.unwrap_or(0));
     if attributes.len_bytes() > 0 {
         meta = meta.attributes(&attributes);
     }
+    match publish_on(&topic, args, meta, stop) {
+        // Made otherwise it may serve: what this has made stands in nobody's way.
+        Err(failure @ (Failure::Said(_) | Failure::Usage(_)))
+            if is_made
+                && is_of_no_use(&topic)
+                && bus.remove(&args.topic, Remove::IfUnused).is_ok() =>
+        {
+            Err(failure.and(format_args!(
+                "; nothing was published, and topic {}, made for it, is removed again",
+                args.topic
+            )))
+        }
+        ended => ended,
+    }
+}
+
+/// Whether nothing was ever published on a topic that this has made; whether somebody has joined it, its
+/// removal tells.
+fn is_of_no_use(topic: &Topic<[u8]>) -> bool {
+    topic.info().published == 0 && !topic.is_removed()
+}
+
+fn publish_on(
+    topic: &Topic<[u8]>,
+    args: &PubArgs,
+    meta: Meta<'_>,
+    stop: Stop,
+) -> Result<Outcome, Failure> {
+    let info = topic.info();
+    check_tags(args, &info)?;
     let framer = Framer::new(args.framing(), limit(&info));
     let outlet = Outlet {
         publisher: topic.publisher()?,
@@ -41,17 +69,31 @@ pub fn run(place: &Place, args: &PubArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// Opens the topic, or makes it; in small pages where the system gives it no huge ones.
-fn open_topic(bus: &Bus, args: &PubArgs) -> Result<Topic<[u8]>, Failure> {
-    let asked = describe(bus, args).huge_pages(args.huge_pages);
-    match asked.open_or_create() {
+/// Opens the topic, or makes it; in small pages where the system gives it no huge ones. Says whether it
+/// was made.
+fn open_topic(bus: &Bus, args: &PubArgs) -> Result<(Topic<[u8]>, bool), Failure> {
+    match open_or_make(|| describe(bus, args).huge_pages(args.huge_pages)) {
         Err(TopicError::Segment(
             error @ (SegmentError::NoHugePages { .. } | SegmentError::Unsupported { .. }),
         )) => {
             complain(format_args!("note: --huge-pages is left out: {error}"));
-            Ok(describe(bus, args).open_or_create()?)
+            Ok(open_or_make(|| describe(bus, args))?)
         }
         opened => Ok(opened?),
+    }
+}
+
+fn open_or_make(
+    describe: impl Fn() -> TopicBuilder<[u8]>,
+) -> Result<(Topic<[u8]>, bool), TopicError> {
+    match describe().open() {
+        Err(TopicError::NotFound { .. }) => {}
+        opened => return Ok((opened?, false)),
+    }
+    match describe().create() {
+        // Somebody was first.
+        Err(TopicError::Exists { .. }) => Ok((describe().open_or_create()?, false)),
+        made => Ok((made?, true)),
     }
 }
 

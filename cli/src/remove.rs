@@ -3,7 +3,7 @@
 use ringbus::Remove;
 
 use crate::args::{Place, RmArgs};
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome, missing};
 
 /// Removes it, or says who uses it.
 pub fn run(place: &Place, args: &RmArgs) -> Result<Outcome, Failure> {
@@ -12,6 +12,7 @@ pub fn run(place: &Place, args: &RmArgs) -> Result<Outcome, Failure> {
     } else {
         Remove::IfUnused
     };
-    place.open_existing()?.remove(&args.topic, how)?;
+    let removed = place.open_existing()?.remove(&args.topic, how);
+    removed.map_err(missing)?;
     Ok(Outcome::Done)
 }

@@ -96,6 +96,7 @@ fn join(builder: SubscriberBuilder<[u8]>, topic: &str) -> Result<Subscriber<[u8]
 /// Opens the topic, waiting for it to appear; none: it did not.
 fn await_topic(bus: &Bus, name: &str, until: &Until) -> Result<Option<Topic<[u8]>>, Failure> {
     let mut watch = None;
+    let (started, mut is_told) = (Instant::now(), false);
     loop {
         match bus.topic(name).open() {
             Ok(topic) => return Ok(Some(topic)),
@@ -112,9 +113,20 @@ fn await_topic(bus: &Bus, name: &str, until: &Until) -> Result<Option<Topic<[u8]
         if output::is_closed() {
             return Err(Failure::OutputClosed);
         }
+        if !is_told && started.elapsed() >= TELL_AFTER {
+            is_told = true;
+            complain(format_args!(
+                "{name}: waiting for the topic, which nobody has made yet on {}; publish on it, or check \
+                 the bus and the spelling",
+                bus.path().display()
+            ));
+        }
         watch.next(patience)?;
     }
 }
+
+/// A wait for a topic that takes longer is told of.
+const TELL_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether nothing will ever come from this topic again.
 fn is_deserted(topic: &Topic<[u8]>) -> bool {

@@ -403,6 +403,7 @@ impl From<WaitError> for Failure {
             WaitError::Watched => Code::InUse,
             WaitError::TokenTaken { .. }
             | WaitError::NotWaitable
+            | WaitError::NotReadable
             | WaitError::NotOpen
             | WaitError::Circular => Code::InvalidArgument,
             WaitError::OtherBus => Code::OtherBus,

@@ -116,7 +116,10 @@ pub enum TopicError {
         found: String,
     },
     /// The topic carries another type.
-    #[error("topic {topic} carries {found}, not {asked}")]
+    #[error(
+        "topic {topic} carries {found}, not {asked}; open it as what it carries, or untyped, or remove \
+         the topic"
+    )]
     Type {
         /// The topic.
         topic: String,

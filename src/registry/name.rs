@@ -39,9 +39,7 @@ impl TopicName {
     /// The first rule that it breaks, and where.
     pub fn new(name: &str) -> Result<Self, NameError> {
         check_len(name, TOPIC_NAME_MAX_BYTES)?;
-        check_characters(name, |character| {
-            !character.is_control() && !matches!(character, '*' | '>')
-        })?;
+        check_characters(name, is_of_topic)?;
         check_levels(name)?;
         Ok(Self(name.into()))
     }
@@ -112,7 +110,7 @@ impl Default for BusName {
 #[non_exhaustive]
 pub enum NameError {
     /// There is nothing in it.
-    #[error("the name is empty")]
+    #[error("the name is empty; give it at least one character")]
     Empty,
 
     /// It is too long.
@@ -125,7 +123,10 @@ pub enum NameError {
     },
 
     /// A character that may not occur.
-    #[error("the name has {character:?} at byte {position}, which is not allowed")]
+    #[error(
+        "the name has {character:?} at byte {position}, which is not allowed: {}",
+        allowed_beside(*character)
+    )]
     Character {
         /// The character.
         character: char,
@@ -150,6 +151,22 @@ pub enum NameError {
     /// The name of a bus begins with a dot.
     #[error("the name begins with '.'; hidden directories are not buses")]
     LeadingDot,
+}
+
+/// What may stand in a name that may not have `character`.
+fn allowed_beside(character: char) -> &'static str {
+    match is_of_topic(character) {
+        // So it was a bus that was to be named.
+        true => "the name of a bus has letters of ASCII, digits, '.', '_' and '-'",
+        false => {
+            "topics may have all but control characters, '*' and '>', which are for patterns; buses \
+             letters of ASCII, digits, '.', '_' and '-'"
+        }
+    }
+}
+
+fn is_of_topic(character: char) -> bool {
+    !character.is_control() && !matches!(character, '*' | '>')
 }
 
 fn check_len(name: &str, max_bytes: usize) -> Result<(), NameError> {

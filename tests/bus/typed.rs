@@ -139,7 +139,7 @@ fn another_type_is_refused_and_both_are_named() {
             panic!("{error}")
         };
         let text = error.to_string();
-        let named = format!("carries {found}, not {asked}");
+        let named = format!("carries {found}, not {asked}; open it as what it carries, or untyped");
         assert!(text.contains(&named), "{text:?} does not say {named:?}");
     };
     const QUOTE: &str = "type Quote (size 24 bytes, alignment 8)";

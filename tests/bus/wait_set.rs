@@ -306,6 +306,10 @@ fn a_descriptor_that_cannot_be_waited_for_is_refused_with_the_right_words() {
     let mut set = WaitSet::new(&bus).unwrap();
     let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
     let directory = std::fs::File::open("/").unwrap();
+    let device = std::fs::File::open("/dev/null").unwrap();
+    let mut path = std::fs::OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::custom_flags(path.read(true), libc::O_PATH);
+    let path = path.open("/dev/null").unwrap();
     // SAFETY: nobody uses it: so many are never open.
     let closed = unsafe { std::os::fd::BorrowedFd::borrow_raw(1 << 29) };
     let itself = set.as_fd().unwrap().try_clone_to_owned().unwrap();
@@ -314,6 +318,8 @@ fn a_descriptor_that_cannot_be_waited_for_is_refused_with_the_right_words() {
         (set.add_fd(&directory, 2), "directory"),
         (set.add_fd(closed, 3), "not open"),
         (set.add_fd(&itself, 4), "itself"),
+        (set.add_fd(&device, 5), "a device such as /dev/null"),
+        (set.add_fd(&path, 6), "O_PATH"),
     ];
     for (refused, words) in refused {
         let refused = refused.unwrap_err().to_string();

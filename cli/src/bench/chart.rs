@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -25,10 +26,17 @@ impl Charts {
     /// Makes the files, or opens those that are there and leaves them as they are.
     pub fn open(args: &ChartArgs) -> Result<Self, Failure> {
         let open = |path: &Option<PathBuf>| path.as_deref().map(Target::open).transpose();
-        Ok(Self {
+        let charts = Self {
             hdr: open(&args.hdr)?,
             svg: open(&args.svg)?,
-        })
+        };
+        match (&charts.hdr, &charts.svg) {
+            (Some(hdr), Some(svg)) if hdr.is_same(svg) => Err(Failure::usage(format_args!(
+                "--hdr and --svg both name {}: give each a file of its own",
+                svg.path.display()
+            ))),
+            _ => Ok(charts),
+        }
     }
 
     /// Writes what came out.
@@ -66,6 +74,15 @@ impl Target {
             file,
             is_empty,
         })
+    }
+
+    /// Whether one would overwrite the other.
+    fn is_same(&self, other: &Self) -> bool {
+        let identify = |target: &Self| {
+            let status = target.file.metadata().ok()?;
+            status.is_file().then_some((status.dev(), status.ino()))
+        };
+        identify(self).is_some() && identify(self) == identify(other)
     }
 
     fn save(mut self, bytes: &[u8]) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ use ringbus::{
 use super::checked;
 use super::findings::Findings;
 use crate::outcome::Failure;
+use crate::units::plural;
 
 /// Checks a bus whose participants but this process are all dead, and whose topics these are.
 pub fn check(bus: &Bus, topics: &[Topic<[u8]>], findings: &mut Findings) -> Result<(), Failure> {
@@ -21,7 +22,10 @@ pub fn check(bus: &Bus, topics: &[Topic<[u8]>], findings: &mut Findings) -> Resu
     findings.found("collected_participants", collected.participants);
     findings.found("collected_files", collected.files);
     let again = bus.gc()?;
-    let words = format!("gc once is enough; the second one collected {again:?}");
+    let words = format!(
+        "gc once is enough; the second one cleared away {}",
+        list(&again)
+    );
     findings.holds(
         "gc_again",
         total(&again),
@@ -111,6 +115,23 @@ pub fn names(directory: &Path) -> Result<Vec<std::ffi::OsString>, Failure> {
 fn dead_on(info: &TopicInfo) -> usize {
     let publishers = info.publishers.iter().filter(|one| !one.alive).count();
     publishers + info.subscribers.iter().filter(|one| !one.alive).count()
+}
+
+fn list(collected: &Collected) -> String {
+    let counts = [
+        (collected.participants, "participant"),
+        (collected.publishers, "publisher"),
+        (collected.subscribers, "subscriber"),
+        (collected.files, "file"),
+    ];
+    let found = counts.iter().filter(|(count, _)| *count > 0);
+    let found: Vec<_> = found
+        .map(|(count, noun)| plural(*count as u64, noun))
+        .collect();
+    match found.is_empty() {
+        true => "nothing".to_owned(),
+        false => found.join(", "),
+    }
 }
 
 fn total(collected: &Collected) -> usize {
@@ -223,8 +244,11 @@ fn is(payload: &[u8], origin: u64, serial: u64, what: &str) -> Result<(), Failur
     match found == Some((origin, serial)) {
         true => Ok(()),
         false => Err(Failure::say(format_args!(
-            "{what} has changed: {found:?}, was {:?}",
-            (origin, serial)
+            "{what} has changed: {}, was message {serial} of {origin}",
+            match found {
+                Some((origin, serial)) => format!("it is message {serial} of {origin}"),
+                None => "it is no message".to_owned(),
+            }
         ))),
     }
 }

@@ -208,6 +208,23 @@ fn files_that_cannot_be_written_are_told_of_before_anything_is_measured() {
 }
 
 #[test]
+fn one_file_is_not_written_twice() {
+    let bus = Scratch::new();
+    let dir = bus.path().display().to_string();
+    for (svg, hdr) in [("both", "both"), ("both", "../both")] {
+        fs::create_dir_all(bus.path().join("within")).unwrap();
+        let within = if svg == hdr { "" } else { "within/" };
+        // An hour's work, and more.
+        let line = format!(
+            "bench pingpong --iters 100000000000 --svg {dir}/{svg} --hdr {dir}/{within}{hdr} --dir {dir}"
+        );
+        let words = format!("--hdr and --svg both name {dir}/both: give each");
+        bus.start(&line).finish().badly(2, &words);
+        assert!(!bus.path().join("both").exists());
+    }
+}
+
+#[test]
 fn stream_loses_nothing_one_by_one_and_in_batches() {
     let bus = Scratch::new();
     for flags in [

@@ -126,6 +126,37 @@ fn a_line_too_long_is_named_with_its_length_and_a_remedy() {
 }
 
 #[test]
+fn a_topic_made_for_what_cannot_be_published_does_not_stay_in_the_way() {
+    let bus = Scratch::new();
+    let line = "x".repeat(2000);
+    let ran = bus.run("pub t", line.as_bytes());
+    let ran = ran.badly(1, "created with --payload-max 2000");
+    assert!(
+        ran.err.contains("topic t, made for it, is removed again"),
+        "{ran:?}"
+    );
+    assert!(!ran.err.contains("what came before"), "{ran:?}");
+    bus.run("pub t --payload-max 2000", line.as_bytes()).well();
+    // One that was there stays, and so does one that somebody else is on.
+    bus.run("pub t --payload-max 2000", &[b'x'; 3000])
+        .badly(1, "");
+    bus.run("info t", b"").well();
+    let mut publisher = bus.start("pub u");
+    let subscriber = bus.start("sub u");
+    bus.wait_for("u", |info| {
+        info["subscribers"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+    });
+    publisher.stdin().write_all(line.as_bytes()).unwrap();
+    let ran = publisher.finish().badly(1, "--payload-max 2000");
+    assert!(!ran.err.contains("removed"), "{ran:?}");
+    bus.run("info u", b"").well();
+    subscriber.end_by(libc::SIGINT);
+    subscriber.finish();
+}
+
+#[test]
 fn input_that_ends_inside_a_message_is_an_error() {
     let bus = Scratch::new();
     bus.run("pub f --fixed 4", b"aaaabb")
@@ -373,5 +404,40 @@ fn a_server_whose_topics_are_removed_says_so_and_ends() {
         server
             .finish()
             .badly(1, "service upper: its topics were removed");
+    }
+}
+
+#[test]
+fn a_topic_that_is_waited_for_is_told_of() {
+    let bus = Scratch::new();
+    let ran = bus.run("sub t --timeout 1.5", b"");
+    let ran = ran.badly(
+        3,
+        "ringbus: t: waiting for the topic, which nobody has made yet on ",
+    );
+    assert_eq!(ran.err.matches("waiting").count(), 1, "{ran:?}");
+}
+
+#[test]
+fn what_is_missing_is_not_said_to_be_made_where_that_is_no_remedy() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"").well();
+    for verb in ["rm", "info"] {
+        let ran = bus.run(&format!("{verb} other"), b"");
+        let ran = ran.badly(1, "topic other does not exist; check the bus");
+        assert!(!ran.err.contains("create"), "{ran:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_shows_the_usage_of_the_verb() {
+    let bus = Scratch::new();
+    for (line, usage) in [
+        ("sub t --by-time", "ringbus sub"),
+        ("pub t --attribute a=1 --attribute a=2", "ringbus pub"),
+        ("bench pingpong --bus b", "ringbus bench pingpong"),
+        ("--bus b/c topics", "ringbus topics"),
+    ] {
+        bus.run(line, b"").badly(2, &format!("Usage: {usage} ["));
     }
 }

@@ -42,9 +42,15 @@ pub enum WaitError {
     Forked,
     /// The descriptor is one that is always ready.
     #[error(
-        "a regular file or directory is always ready, and cannot be waited for: use it without waiting"
+        "the descriptor is one that is always ready and cannot be waited for (a regular file, a directory, \
+         or a device such as /dev/null): use it without waiting"
     )]
     NotWaitable,
+    /// The descriptor stands for a name only, and nothing can be read by it.
+    #[error(
+        "the descriptor was opened with O_PATH, and nothing can be read by it: open it for reading first"
+    )]
+    NotReadable,
     /// There is no such descriptor.
     #[error("the descriptor is not open: add it while it is, and look where it was closed")]
     NotOpen,

@@ -29,8 +29,9 @@ impl WaitSet {
     ///
     /// # Errors
     ///
-    /// [`WaitError::TokenTaken`], [`WaitError::Forked`]; [`WaitError::NotWaitable`] for a regular file or
-    /// directory, [`WaitError::NotOpen`] for no descriptor, [`WaitError::Circular`] for the set's own;
+    /// [`WaitError::TokenTaken`], [`WaitError::Forked`]; [`WaitError::NotWaitable`] for a regular file, a
+    /// directory or a device that is always ready, [`WaitError::NotReadable`] for one opened with `O_PATH`,
+    /// [`WaitError::NotOpen`] for no descriptor, [`WaitError::Circular`] for the set's own;
     /// [`WaitError::System`] where there is no room for another one.
     pub fn add_fd(&mut self, fd: impl AsFd, token: u64) -> Result<(), WaitError> {
         self.check_not_forked()?;

@@ -154,6 +154,8 @@ impl Served {
 fn not_added(error: io::Error) -> WaitError {
     match error.raw_os_error() {
         Some(libc::EPERM) => WaitError::NotWaitable,
+        // A copy of it could be made, so it is open.
+        Some(libc::EBADF) => WaitError::NotReadable,
         Some(libc::EINVAL | libc::ELOOP) => WaitError::Circular,
         _ => error.into(),
     }
