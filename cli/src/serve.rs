@@ -4,7 +4,9 @@ mod command;
 
 use std::time::{Duration, Instant};
 
-use ringbus::{Deferred, PollError, Server};
+use ringbus::{
+    Bus, CallError, Deferred, PollError, SegmentError, Server, ServerBuilder, TopicError,
+};
 
 use crate::args::{Place, ServeArgs};
 use crate::outcome::{Failure, Outcome, complain};
@@ -16,16 +18,8 @@ use command::Running;
 /// Serves until a signal comes, or there were enough requests.
 pub fn run(place: &Place, args: &ServeArgs) -> Result<Outcome, Failure> {
     let mut ending = Ending::new(Stop::install()?, args.grace);
-    let mut builder = place
-        .open_or_create_for(&args.sharing)?
-        .server(&args.service);
-    if let Some(bytes) = args.request_max {
-        builder = builder.request_max(bytes);
-    }
-    if let Some(bytes) = args.reply_max {
-        builder = builder.reply_max(bytes);
-    }
-    let mut server = builder.join()?;
+    let bus = place.open_or_create_for(&args.sharing)?;
+    let mut server = join(&bus, args)?;
     let mut left = args.count;
     while left != Some(0) && !ending.is_asked_for() {
         let (payload, deferred) = match next(&mut server) {
@@ -50,6 +44,32 @@ pub fn run(place: &Place, args: &ServeArgs) -> Result<Outcome, Failure> {
         answered?;
     }
     Ok(Outcome::Done)
+}
+
+/// Begins to serve; in small pages where the system gives the topics no huge ones.
+fn join(bus: &Bus, args: &ServeArgs) -> Result<Server<[u8], [u8]>, CallError> {
+    match describe(bus, args).huge_pages(args.huge_pages).join() {
+        Err(CallError::Topic(TopicError::Segment(
+            error @ (SegmentError::NoHugePages { .. } | SegmentError::Unsupported { .. }),
+        ))) if args.huge_pages => {
+            complain(format_args!("note: --huge-pages is left out: {error}"));
+            describe(bus, args).join()
+        }
+        joined => joined,
+    }
+}
+
+fn describe(bus: &Bus, args: &ServeArgs) -> ServerBuilder<[u8], [u8]> {
+    let mut builder = bus.server(&args.service);
+    if let Some(bytes) = args.request_max {
+        builder = builder.request_max(bytes);
+    }
+    if let Some(bytes) = args.reply_max {
+        builder = builder.reply_max(bytes);
+    }
+    builder
+        .prefault(args.prefault)
+        .lock_memory(args.lock_memory)
 }
 
 /// A request, given back before the command runs: however long that takes, it holds up no client.

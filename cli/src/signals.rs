@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -13,27 +13,38 @@ use crate::outcome::Failure;
 /// The longest a loop may go without a look at the flag.
 pub const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// Signals that come within this time are one.
+const COME_TOGETHER_MS: u64 = 50;
+
 /// Set once the user, or the system, has asked the process to end.
 #[derive(Clone)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Catches SIGINT and SIGTERM; a second one ends the process at once, as it would have without.
+    /// Catches SIGINT and SIGTERM; a second one ends the process at once, as it would have without, unless
+    /// it comes with the first: `timeout` and others send theirs to a process and to its group.
     pub fn install() -> Result<Self, Failure> {
         Self::catch().map_err(|e| Failure::io("cannot catch signals", &e))
     }
 
     fn catch() -> io::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
+        let started = Instant::now();
+        // When the last signal came, in milliseconds from then on, and one; 0: none has.
+        let last = Arc::new(AtomicU64::new(0));
         for signal in [SIGINT, SIGTERM] {
-            let asked = Arc::clone(&asked);
+            let (asked, last) = (Arc::clone(&asked), Arc::clone(&last));
             // One handler for both, so that no signal comes between the flag and the way out.
             let note = move || {
-                if asked.swap(true, Ordering::Relaxed) {
+                let now = started.elapsed().as_millis() as u64 + 1;
+                let before = last.swap(now, Ordering::Relaxed);
+                let is_another = before == 0 || now.saturating_sub(before) > COME_TOGETHER_MS;
+                if is_another && asked.swap(true, Ordering::Relaxed) {
                     let _ = emulate_default_handler(signal);
                 }
             };
-            // SAFETY: async-signal-safe: swaps a flag, or ends the process as that function may.
+            // SAFETY: async-signal-safe: reads the clock and swaps numbers, or ends the process as that
+            // function may.
             unsafe { register(signal, note) }?;
         }
         Ok(Self(asked))

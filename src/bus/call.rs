@@ -205,6 +205,9 @@ pub(super) struct ServiceForm {
     pub(super) capacity: Option<usize>,
     pub(super) request_max: Option<usize>,
     pub(super) reply_max: Option<usize>,
+    pub(super) huge_pages: bool,
+    pub(super) prefault: bool,
+    pub(super) lock_memory: bool,
     /// Of what is not typed otherwise.
     pub(super) request_type: Option<TypeDescription>,
     pub(super) reply_type: Option<TypeDescription>,
@@ -235,7 +238,10 @@ impl ServiceForm {
         let mut topic = topic.shared().tags(true);
         topic = topic
             .max_publishers(MEMBERS_MAX)
-            .max_subscribers(MEMBERS_MAX);
+            .max_subscribers(MEMBERS_MAX)
+            .huge_pages(self.huge_pages)
+            .prefault(self.prefault)
+            .lock_memory(self.lock_memory);
         if let Some(capacity) = self.capacity {
             topic = topic.capacity(capacity);
         }

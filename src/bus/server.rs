@@ -165,6 +165,40 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> ServerBuilder<Q, R> {
         self
     }
 
+    /// Makes the rings of the service's topics on huge pages, as
+    /// [`TopicBuilder::huge_pages`](super::TopicBuilder::huge_pages).
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let server = match bus.server("sums").huge_pages(true).join() {
+    ///     Err(refused) => {
+    ///         eprintln!("going without: {refused}");
+    ///         bus.server("sums").join()?
+    ///     }
+    ///     joined => joined?,
+    /// };
+    /// # drop(server);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    pub fn huge_pages(mut self, yes: bool) -> Self {
+        self.form.huge_pages = yes;
+        self
+    }
+
+    /// Faults all memory in that this server uses, before it serves, as
+    /// [`TopicBuilder::prefault`](super::TopicBuilder::prefault).
+    pub fn prefault(mut self, yes: bool) -> Self {
+        self.form.prefault = yes;
+        self
+    }
+
+    /// Keeps all memory that this server uses from being swapped out, as
+    /// [`TopicBuilder::lock_memory`](super::TopicBuilder::lock_memory).
+    pub fn lock_memory(mut self, yes: bool) -> Self {
+        self.form.lock_memory = yes;
+        self
+    }
+
     /// How long this server may hold up clients while it does not poll; one second by default. Then it
     /// misses requests, and is told so.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {

@@ -33,7 +33,8 @@ Measure the bus on this machine, beside what the machine itself can do.
 
 Each case runs in processes of its own, pinned to processors of their own, on a bus of its own in
 /dev/shm or below --dir. With --rounds R it alternates R times with its floor: the same work on bare
-shared memory, hand-made, as fast as this program can make it. Both get new processes and new memory
+shared memory, hand-made, as fast as this program can make it; where it is another thing, as of
+call, filter and multi, `ringbus bench CASE --help` says which. Both get new processes and new memory
 each time, and the medians over the rounds are shown, with the ratio of the two. A single figure says
 little, as memory lies elsewhere with each start (15 % and more); a ratio of medians over five rounds
 on a quiet machine does.
@@ -90,7 +91,8 @@ pub enum BenchCase {
 /// What all cases have.
 #[derive(Debug, clap::Args)]
 pub struct CommonArgs {
-    /// Alternate so many times with the floor, 1 to 1000 [default: once, without the floor]
+    /// Alternate so many times with the floor, 1 to 1000 [default: once, and without the floor
+    /// unless --svg draws it]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: Option<u32>,
     /// The processors to use, one or more [default: the first two this process may use]

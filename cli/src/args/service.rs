@@ -66,6 +66,16 @@ pub struct ServeArgs {
     /// The longest reply in bytes [default: 1024]
     #[arg(long, value_name = "BYTES", value_parser = size)]
     pub reply_max: Option<usize>,
+    /// Make the service's topics on huge pages, for all who use them; without them, which is said, where
+    /// the system gives none
+    #[arg(long, alias = "huge")]
+    pub huge_pages: bool,
+    /// Fault the memory of the service's topics in before the first request
+    #[arg(long)]
+    pub prefault: bool,
+    /// Keep their memory from being swapped out, as long as this runs
+    #[arg(long)]
+    pub lock_memory: bool,
     /// End after this many requests, 1 or more [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,

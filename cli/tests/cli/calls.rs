@@ -206,3 +206,30 @@ fn a_call_that_takes_too_long_ends_with_its_own_code() {
     let ran = bus.run("call slow x --timeout 0.1", b"");
     assert_eq!(ran.code, Some(3), "{ran:?}");
 }
+
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+#[test]
+fn the_memory_of_a_service_is_placed_as_asked_for() {
+    let bus = Scratch::new();
+    let line = "serve upper --huge-pages --prefault --lock-memory -- tr a-z A-Z";
+    let server = bus.start(line);
+    let ran = bus.run("call upper hello --wait-servers 1", b"");
+    assert_eq!(ran.well().text(), "HELLO\n");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+    let locked: String = locked
+        .unwrap()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    assert!(locked.parse::<u64>().unwrap() > 4096, "{status}");
+    let info = |topic| {
+        bus.run(&format!("info upper/{topic} --json"), b"")
+            .well()
+            .json()
+    };
+    let huge = ["requests", "replies"].map(|topic| info(topic)["huge_pages"] == true);
+    server.end_by(libc::SIGTERM);
+    let err = server.finish().err; // it says where the system gives none
+    assert_eq!(huge, [err.is_empty(); 2], "{err}");
+}

@@ -441,3 +441,21 @@ fn wrong_usage_shows_the_usage_of_the_verb() {
         bus.run(line, b"").badly(2, &format!("Usage: {usage} ["));
     }
 }
+
+#[test]
+fn a_signal_that_comes_twice_at_once_ends_a_verb_in_order() {
+    let bus = Scratch::new();
+    bus.run("pub t", b"x\n").well();
+    let dir = bus.path().join("bench");
+    std::fs::create_dir(&dir).unwrap();
+    let bench = format!("--dir {} bench stream --count 100000000000", dir.display());
+    for (line, code) in [("sub t", 0), (&*bench, 1)] {
+        let running = bus.start(line);
+        running.end_by(libc::SIGTERM);
+        // As `timeout` does it: to the process, and to its group.
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        running.signal(libc::SIGTERM);
+        running.finish().badly(code, "");
+    }
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+}

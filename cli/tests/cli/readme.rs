@@ -17,6 +17,26 @@ fn blocks(title: &str) -> Vec<String> {
 }
 
 #[test]
+fn grants_are_given_as_the_readme_says() {
+    let bus = Scratch::new();
+    let blocks = blocks("Who may use a bus");
+    let [block] = &blocks[..] else {
+        panic!("{blocks:?}");
+    };
+    let plant = bus.path().join("plant");
+    let mut script = "mkdir -p bin; ln -sf \"$R\" bin/ringbus; PATH=$PWD/bin:$PATH\n".to_owned();
+    script += &block.replace("/dev/shm/plant", &plant.display().to_string());
+    let ran = bus.shell(&script).well();
+    let words = if cfg!(feature = "portable") {
+        ""
+    } else {
+        "0640: "
+    };
+    assert!(ran.text().contains(words), "{ran:?}");
+    ringbus::Bus::builder().dir(plant).destroy().unwrap();
+}
+
+#[test]
 fn the_command_line_does_what_the_readme_says() {
     let bus = Scratch::new();
     let blocks = blocks("The command line");
