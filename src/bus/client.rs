@@ -51,14 +51,15 @@ pub struct Client<Q: ?Sized, R: ?Sized> {
     service: String,
     /// Calls under way, in the order of their requests.
     pending: VecDeque<Pending<R>>,
-    /// When it sent last, and how long ago that may be where nothing was lost since.
-    sent_at: Option<Instant>,
+    /// Until when nothing can have been lost since it sent last, and for how long that is so.
+    quiet_until: Option<Instant>,
     quiet_max: Duration,
     /// The memory of a call that is over, for the next one.
     spare: Option<Pending<R>>,
     /// Servers that were alive when the kernel was asked last, in the order of their numbers.
     servers: Vec<(u16, OwnerId)>,
-    asked_at: Option<Instant>,
+    /// Until when that is good.
+    asked_until: Option<Instant>,
     /// How many servers had come and gone by then.
     changes_seen: u64,
     /// Turns among servers that are equally busy.
@@ -110,10 +111,10 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
             service,
             pending: VecDeque::new(),
             quiet_max: QUIET_PER_REPLY * capacity_slots,
-            sent_at: None,
+            quiet_until: None,
             spare: None,
             servers: Vec::new(),
-            asked_at: None,
+            asked_until: None,
             changes_seen: 0,
             turn: 0,
             silent: Silent::default(),
@@ -289,11 +290,13 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
                 self.forget(call);
                 return Ok(None);
             }
-            while spins < SPINS_WITHOUT_CLOCK && !self.replies.has_more() {
+            let mut is_there = self.replies.has_more_at_last();
+            while spins < SPINS_WITHOUT_CLOCK && !is_there {
                 spin_loop();
                 spins += 1;
+                is_there = self.replies.has_more_at_last();
             }
-            if self.replies.has_more() {
+            if is_there {
                 continue;
             }
             let left = deadline.map_or(Duration::MAX, |end| {
@@ -354,18 +357,17 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
         if self.replies_topic.is_forked() {
             return Err(PollError::Forked.into());
         }
-        let is_recent = |at| now.duration_since(at) < ANSWER_IS_GOOD_FOR;
         let ring = self.replies_topic.ring.view();
         // Acquire: who has come or gone by then is found by what follows. Not the records themselves: servers
         // write their lines with each reply.
         let changes = ring.publishers_changed().load(Ordering::Acquire);
         let is_known = !self.servers.is_empty()
-            && self.asked_at.is_some_and(is_recent)
+            && self.asked_until.is_some_and(|end| now < end)
             && self.changes_seen == changes;
         if !is_known {
             self.servers = self.living().collect();
             self.silent.keep_only(&self.servers);
-            self.asked_at = Some(now);
+            self.asked_until = now.checked_add(ANSWER_IS_GOOD_FOR);
             self.changes_seen = changes;
         }
         Ok(())
@@ -380,13 +382,10 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
         timeout: Duration,
     ) -> Result<Call, CallError> {
         // What others were answered meanwhile may have lapped the ring, which is no loss of this call's.
-        if self
-            .sent_at
-            .is_none_or(|at| now.duration_since(at) > self.quiet_max)
-        {
+        if self.quiet_until.is_none_or(|end| now > end) {
             self.take_replies(None)?;
         }
-        self.sent_at = Some(now);
+        self.quiet_until = now.checked_add(self.quiet_max);
         let meta = Meta::new().tag(target);
         let patience = Patience::For(timeout);
         let sequence = self.requests.publish(meta, request.bytes(), patience)?;

@@ -315,25 +315,25 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
     /// Those of [`poll`](Self::poll), and [`PollError::Removed`] where the service's topics, or the bus,
     /// were removed while there was nothing to do, and no client is left on them.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, PollError> {
+        if self.has_found()? {
+            return Ok(true);
+        }
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            if self.found.is_none() {
-                self.found = self.find()?;
-            }
-            if self.found.is_some() {
-                return Ok(true);
-            }
             let left = deadline.map_or(Duration::MAX, |end| {
                 end.saturating_duration_since(Instant::now())
             });
             if self.requests.wait(left.min(LOOK_WHETHER_REMOVED_EVERY))? {
+                if self.has_found()? {
+                    return Ok(true);
+                }
                 continue;
             }
             if !left.is_zero() && self.is_deserted() {
-                self.found = self.find()?; // sent by a client that has left since
-                return match self.found {
-                    Some(_) => Ok(true),
-                    None => Err(PollError::Removed),
+                // A client that has left since may have sent something before.
+                return match self.has_found()? {
+                    true => Ok(true),
+                    false => Err(PollError::Removed),
                 };
             }
             if left <= LOOK_WHETHER_REMOVED_EVERY {
@@ -399,6 +399,14 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
         let mut all = self.topics.iter();
         all.any(|topic| topic.ring.segment().is_unlinked())
             && lease::living_publishers(&requests.bus, &requests.ring.view()) == 0
+    }
+
+    /// Whether there is a request, which is kept for the next poll.
+    fn has_found(&mut self) -> Result<bool, PollError> {
+        if self.found.is_none() {
+            self.found = self.find()?;
+        }
+        Ok(self.found.is_some())
     }
 
     /// Takes the next request that is for this server.

@@ -335,6 +335,15 @@ impl SubscriberCore {
         CopyBuffer::of(&self.ring, place, &self.ring.read_header(place))
     }
 
+    /// A copy of the payload of a message of a run that was taken.
+    #[inline(always)]
+    pub(super) fn copy_payload(&self, place: Place) -> CopyBuffer {
+        let alignment = self.ring.geometry().shape.alignment_bytes as usize;
+        // SAFETY: the run is held, and nothing here releases it, until the copy is made.
+        let payload = unsafe { self.payload_bytes(place) };
+        CopyBuffer::of_payload(payload, alignment)
+    }
+
     /// What stands beside the payload of a message of a run that was taken.
     #[inline(always)]
     pub(super) fn head(&self, place: Place) -> Head {
@@ -551,6 +560,16 @@ impl SubscriberCore {
         self.is_forked() || self.damage.get().is_some() || has_left() || self.cursor.is_ready()
     }
 
+    /// The same for one who waits, and looks again and again.
+    #[inline]
+    pub(super) fn has_more_at_last(&mut self) -> bool {
+        let has_left = || self.selection.as_deref().is_some_and(Selection::has_left);
+        self.is_forked()
+            || self.damage.get().is_some()
+            || has_left()
+            || self.cursor.is_ready_at_last()
+    }
+
     /// Waits for a message, wanted or not.
     fn wait_for_any(&mut self, timeout: Duration) -> Result<bool, PollError> {
         if self.is_forked() {
@@ -566,7 +585,7 @@ impl SubscriberCore {
         let deadline = started.checked_add(timeout);
         loop {
             for _ in 0..SPINS_PER_LOOK {
-                if self.cursor.is_ready() {
+                if self.cursor.is_ready_at_last() {
                     return Ok(true);
                 }
                 spin_loop();

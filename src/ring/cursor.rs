@@ -212,6 +212,17 @@ impl<'m> Cursor<'m> {
         self.ring.geometry().stamps.read(stamp, next) != Slot::Empty
     }
 
+    /// The same, asked again and again by one who waits, and has looked in vain before: where the message
+    /// will lie is asked for together with the stamp that will tell of it, as by a take that finds none.
+    #[inline(always)]
+    pub(crate) fn is_ready_at_last(&mut self) -> bool {
+        let is_ready = self.is_ready();
+        if !is_ready && self.lent == 0 {
+            self.found_none();
+        }
+        is_ready
+    }
+
     /// Takes up to `max` of the next messages, in place, until [`release`](Self::release); `None`
     /// when there is none. Gives back what was taken before.
     #[inline(always)]

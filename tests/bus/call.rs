@@ -53,6 +53,23 @@ fn each_call_gets_its_own_answer_in_whatever_order() {
 }
 
 #[test]
+fn answers_of_any_length_come_whole() {
+    let bus = TestBus::new();
+    let (mut server, mut client) = pair(&bus);
+    let bytes: Vec<u8> = (0..=255).collect();
+    for len in 0..bytes.len() {
+        let call = client.send(&bytes[len..], LONG).unwrap();
+        assert!(server.wait(LONG).unwrap());
+        let request = server.poll().unwrap().unwrap();
+        assert_eq!(request.payload(), &bytes[len..]);
+        request.reply(&bytes[..len]).unwrap();
+        let reply = client.next(&call, LONG).unwrap().unwrap();
+        assert_eq!(reply.payload(), &bytes[..len]);
+        client.cancel(call);
+    }
+}
+
+#[test]
 fn without_a_server_a_call_fails_at_once() {
     let bus = TestBus::new();
     assert!(matches!(

@@ -32,6 +32,11 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
 
     /// Where the call with this request is among those under way, which are in the order of their requests.
     fn position(&self, sequence: u64) -> Option<usize> {
+        // Mostly it is the only one, or the last.
+        let last = self.pending.len().checked_sub(1)?;
+        if self.pending[last].sequence == sequence {
+            return Some(last);
+        }
         self.pending
             .binary_search_by_key(&sequence, |one| one.sequence)
             .ok()
@@ -105,7 +110,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
                 .found
                 .push_back(Err(CallError::Failed { server, why }));
         } else if flags & EMPTY == 0 {
-            let reply = Reply::new(server, self.replies.copy(place));
+            let reply = Reply::new(server, self.replies.copy_payload(place));
             let reply = reply.ok_or(PollError::Corrupted { sequence: seq.0 })?;
             pending.found.push_back(Ok(reply));
         }
@@ -153,7 +158,11 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
 
     pub(super) fn forget(&mut self, call: &Call) {
         let at = self.position(call.sequence);
-        if let Some(mut over) = at.and_then(|at| self.pending.remove(at)) {
+        let over = at.and_then(|at| match at + 1 == self.pending.len() {
+            true => self.pending.pop_back(),
+            false => self.pending.remove(at),
+        });
+        if let Some(mut over) = over {
             if over.is_late && !over.servers.is_empty() {
                 self.silent.add(&over.servers, Instant::now());
             }

@@ -9,7 +9,7 @@ use crate::{
         cursor::{Delivery, Interruption, Next, Run},
         cursor_word::CursorWord,
         gate::{evict, holder},
-        layout::Shape,
+        layout::{PublisherMode, Shape},
         observe::ObserverCursor,
         publish::Shut,
         sequence::Sequence,
@@ -180,4 +180,39 @@ fn stamp_of_a_later_lap_without_being_passed_is_an_error() {
 fn run(first: u64, len: u32) -> Run {
     let first = Sequence(first);
     Run { first, len }
+}
+
+#[test]
+fn looks_of_one_who_waits_take_nothing_and_tell_what_is_there() {
+    for (shape, delivery) in [
+        (exclusive(4), Delivery::Reliable),
+        (exclusive(4), Delivery::Lossy),
+        (shared(4), Delivery::Reliable),
+        (shared(4), Delivery::Lossy),
+    ] {
+        let topic = HeapTopic::new(shape);
+        let ring = topic.ring();
+        let mut subscriber = topic.join(0, 0, delivery);
+        let (mut one, mut many) = match shape.mode {
+            PublisherMode::Exclusive => (Some(topic.exclusive()), None),
+            PublisherMode::Shared => (None, Some(topic.shared(0))),
+        };
+        for content in 0..20 {
+            let first = Sequence(content);
+            // As long as it takes to have a guess where the message will lie; the last one is held.
+            for _ in 0..20 {
+                assert!(!subscriber.is_ready_at_last());
+            }
+            assert_eq!(u64::from(subscriber.held()), content.min(1));
+            if let Some(one) = &mut one {
+                publish(one, &ring).unwrap();
+            }
+            if let Some(many) = &mut many {
+                publish_shared(many, &ring, content).unwrap();
+            }
+            assert!(subscriber.is_ready_at_last() && subscriber.is_ready_at_last());
+            assert_eq!(subscriber.take(1), Ok(Some(Run { first, len: 1 })));
+            assert_eq!(read(&ring, subscriber.place(first).unwrap()), content);
+        }
+    }
 }
