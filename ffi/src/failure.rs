@@ -213,6 +213,11 @@ impl Display for Failure {
 
 /// The operating system's number for what lies at the root of an error.
 fn errno_of(error: &(dyn Error + 'static)) -> Option<i32> {
+    match error.downcast_ref::<DirectoryError>() {
+        Some(DirectoryError::NotDirectory { .. }) => return Some(libc::ENOTDIR),
+        Some(DirectoryError::NoParent { .. }) => return Some(libc::ENOENT),
+        _ => {}
+    }
     match error.downcast_ref::<io::Error>() {
         Some(error) => error.raw_os_error(),
         None => errno_of(error.source()?),

@@ -6,6 +6,7 @@
  * Run plainly, under the address and undefined-behaviour sanitizers and under valgrind.
  */
 #define _POSIX_C_SOURCE 200809L
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -258,7 +259,11 @@ static void check_arguments(const char *directory, ringbus_bus *bus) {
     where.directory = "/dev/null/nowhere";
     ANSWERS(ringbus_bus_open("c", &where, &none), RINGBUS_SYSTEM);
     OK(ringbus_last_failure(&failure));
-    CHECK(failure.system_errno != 0);
+    CHECK(failure.system_errno == ENOTDIR);
+    where.directory = "/nowhere/for/buses";
+    ANSWERS(ringbus_bus_open("c", &where, &none), RINGBUS_SYSTEM);
+    OK(ringbus_last_failure(&failure));
+    CHECK(failure.system_errno == ENOENT);
 
     ANSWERS(ringbus_topic_open(bus, "", NULL, &topic), RINGBUS_INVALID_ARGUMENT);
     ANSWERS(ringbus_topic_open(bus, "a//b", NULL, &topic), RINGBUS_INVALID_ARGUMENT);
