@@ -213,9 +213,12 @@ impl Display for Failure {
 
 /// The operating system's number for what lies at the root of an error.
 fn errno_of(error: &(dyn Error + 'static)) -> Option<i32> {
-    match error.downcast_ref::<DirectoryError>() {
-        Some(DirectoryError::NotDirectory { .. }) => return Some(libc::ENOTDIR),
-        Some(DirectoryError::NoParent { .. }) => return Some(libc::ENOENT),
+    // What the library looked for itself, and found what a system call would have refused.
+    match error.downcast_ref::<OpenError>() {
+        Some(OpenError::Directory(DirectoryError::NotDirectory { .. })) => {
+            return Some(libc::ENOTDIR);
+        }
+        Some(OpenError::Directory(DirectoryError::NoParent { .. })) => return Some(libc::ENOENT),
         _ => {}
     }
     match error.downcast_ref::<io::Error>() {
