@@ -68,15 +68,6 @@ impl<'m> PlainSlots<'m> {
         }
     }
 
-    /// The same for a processor that does not heed what it is asked ahead, whatever this one does.
-    #[cfg(test)]
-    pub(crate) fn claiming(self) -> Self {
-        Self {
-            block_mask: BLOCK_SLOTS - 1,
-            ..self
-        }
-    }
-
     /// Writes header and payload into the slot of `seq`, as [`RingView::write`] does; what makes them
     /// visible.
     ///

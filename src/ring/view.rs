@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     shared::{Offset, Shared},
-    sync::{AtomicU32, AtomicU64, prefetch_read, prefetch_write},
+    sync::{AtomicU32, AtomicU64, Ordering, prefetch_read, prefetch_write},
 };
 
 /// Bytes that move between processors at once.
@@ -229,6 +229,35 @@ impl<'m> RingView<'m> {
         if self.geometry.block_stride > LINE as u64 {
             prefetch_write(block.wrapping_add(LINE));
         }
+    }
+
+    /// Makes the stamp of `seq`, of a shared topic, this processor's to write: stores something into the last
+    /// word of its line, which nobody reads.
+    #[inline(always)]
+    pub(crate) fn claim_stamp(&self, seq: Sequence) {
+        debug_assert_eq!(self.geometry.slot_stride, LINE as u64);
+        self.store_for_its_line(self.slot(seq), LINE - size_of::<u64>());
+    }
+
+    /// The same of the first two lines of chunk `place`, which is this publisher's and not published.
+    #[inline(always)]
+    pub(crate) fn claim_block(&self, place: Place) {
+        let (block, last_word) = (
+            self.block(place),
+            self.geometry.block_stride as usize - size_of::<u64>(),
+        );
+        self.store_for_its_line(block, 0);
+        self.store_for_its_line(block, last_word.min(LINE));
+    }
+
+    #[inline(always)]
+    fn store_for_its_line(&self, start: NonNull<u8>, offset: usize) {
+        // SAFETY: the callers stay within a slot or a block, which lie within the segment (R1).
+        let word = unsafe { start.add(offset) };
+        // SAFETY: mapped for `'m`, and aligned as slots and blocks are.
+        let word: &AtomicU64 = unsafe { word.cast().as_ref() };
+        // Relaxed: nobody reads it.
+        word.store(0, Ordering::Relaxed);
     }
 
     #[inline(always)]

@@ -128,6 +128,10 @@ impl<'m> RingView<'m> {
     /// See above.
     pub(crate) fn prefetch_stamp_to_write(&self, _: Sequence) {}
 
+    pub(crate) fn claim_stamp(&self, _: Sequence) {}
+
+    pub(crate) fn claim_block(&self, _: Place) {}
+
     /// See above.
     pub(crate) fn prefetch_to_write(&self, _: Place) {}
 

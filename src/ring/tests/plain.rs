@@ -45,7 +45,7 @@ fn a_claim_stores_into_each_line_of_the_next_block_and_into_no_stamp() {
     for shape in shapes() {
         let topic = HeapTopic::new(shape);
         let ring = topic.ring();
-        let slots = PlainSlots::of(&ring).claiming();
+        let slots = PlainSlots::of(&ring);
         let stride = ring.geometry().slot_stride;
         // The last of a block in the lap after the first: the next one begins the second block.
         let last = Sequence(CAPACITY + BLOCK - 1);
@@ -64,7 +64,7 @@ fn nothing_is_claimed_inside_of_a_block_or_beyond_the_limit() {
     for shape in shapes() {
         let topic = HeapTopic::new(shape);
         let ring = topic.ring();
-        let slots = PlainSlots::of(&ring).claiming();
+        let slots = PlainSlots::of(&ring);
         let last = Sequence(BLOCK - 1);
         for (seq, limit) in [
             (last.minus(1), last.plus(3 * BLOCK)),

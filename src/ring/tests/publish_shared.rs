@@ -2,7 +2,7 @@
 
 use super::{
     chunks::assert_chunks_conserved,
-    heap::{AllReserved, HeapTopic, publish_shared, read},
+    heap::{AllReserved, HeapTopic, publish_shared, read, write},
     shapes::shared,
 };
 use crate::{
@@ -11,12 +11,13 @@ use crate::{
         cursor::{Cursor, Delivery, Interruption},
         cursor_word::{CursorState, CursorWord},
         layout::Shape,
+        place::Place,
         publish::Reserve,
         publish_shared::LoanRefusal,
         sequence::Sequence,
         view::RingView,
     },
-    sync::{Ordering, watched::vanishing_after},
+    sync::{AtomicU64, Ordering, watched::vanishing_after},
 };
 
 #[test]
@@ -41,6 +42,52 @@ fn chunk_stays_held_however_many_messages_later() {
 
     let loan = publisher.lend(&AllReserved).unwrap();
     assert!(!listed.contains(&loan.place().chunk()));
+}
+
+#[test]
+fn claims_touch_no_message_in_the_ring_nor_one_that_is_held() {
+    let topic = HeapTopic::new(shared(16));
+    let ring = topic.ring();
+    let mut publishers = [topic.shared(0), topic.shared(1)];
+    let mut holder = topic.join(0, 0, Delivery::Lossy);
+    let mut held = None;
+    // Long turns, in which a publisher is alone, and short ones.
+    let turn = |seq: u64| {
+        if seq % 100 < 50 {
+            seq / 50 % 2
+        } else {
+            seq % 2
+        }
+    };
+    for seq in 0..1000 {
+        let publisher = &mut publishers[turn(seq) as usize];
+        let loan = publisher.lend(&AllReserved).unwrap();
+        write(&ring, loan.place(), seq);
+        // A word that is no part of the message, but claimed.
+        first_word(&ring, loan.place()).store(seq, Ordering::Relaxed);
+        assert_eq!(publisher.commit(loan), Ok(Sequence(seq)));
+        if seq % 40 == 0 {
+            while let Err(Interruption::Lagged { .. }) = holder.take(1) {}
+            held = (holder.held() > 0).then(|| holder.next().0 - 1);
+        }
+        for seq in seq.saturating_sub(15)..=seq {
+            let stamp = ring.stamp(Sequence(seq)).load(Ordering::Relaxed);
+            let chunk = ring.geometry().stamps.chunk(stamp);
+            let place = Place::checked(ring.geometry(), Sequence(seq), chunk).unwrap();
+            assert_eq!(first_word(&ring, place).load(Ordering::Relaxed), seq);
+            assert_eq!(read(&ring, place), seq);
+        }
+        if let Some(held) = held {
+            let place = holder.place(Sequence(held)).unwrap();
+            assert_eq!(first_word(&ring, place).load(Ordering::Relaxed), held);
+            assert_eq!(read(&ring, place), held);
+        }
+    }
+}
+
+fn first_word<'r>(ring: &'r RingView<'_>, place: Place) -> &'r AtomicU64 {
+    // SAFETY: a block is at least a word long, aligned, and mapped while `ring` is.
+    unsafe { ring.block(place).cast().as_ref() }
 }
 
 #[test]
