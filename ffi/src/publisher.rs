@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use ringbus::{Attributes, Meta};
 
-use crate::argument::{Out, bytes, patience, slice, timeout};
+use crate::argument::{Out, bytes, patience, slice, timeout, unused};
 use crate::attribute::{self, RawAttribute};
 use crate::code::Code;
 use crate::failure::Failure;
@@ -275,12 +275,15 @@ pub unsafe extern "C" fn ringbus_publish_message(
 }
 
 impl Outgoing {
-    /// Puts its attributes together at `index`, if it has any.
+    /// Puts its attributes together at `index`, if it has any; refuses what means nothing yet.
     ///
     /// # Safety
     ///
     /// As the crate's contract says.
     unsafe fn encode(&self, into: &mut Vec<Attributes>, index: usize) -> Result<(), Failure> {
+        for reserved in self.reserved {
+            unused(reserved.into(), "message.reserved")?;
+        }
         if self.attribute_count == 0 {
             return Ok(());
         }
@@ -351,9 +354,15 @@ pub unsafe extern "C" fn ringbus_publish_batch(
     guard(|| {
         handle::with(publisher, "publisher", |publisher| {
             // SAFETY: as the crate's contract says.
-            let messages = unsafe { slice(messages, count, "messages") }?;
-            // SAFETY: as the crate's contract says.
             let out = unsafe { Out::optional(published, "published") }?;
+            let tell = |sent| {
+                if let Some(out) = &out {
+                    out.put(sent);
+                }
+            };
+            tell(0);
+            // SAFETY: as the crate's contract says.
+            let messages = unsafe { slice(messages, count, "messages") }?;
             let mut attributed = 0;
             for message in messages {
                 let (payload, len) = (message.payload.cast::<u8>(), message.payload_len_bytes);
@@ -383,9 +392,7 @@ pub unsafe extern "C" fn ringbus_publish_batch(
                 (meta, payload.unwrap_or_default())
             });
             let sent = inner.publish_batch_with(outgoing, patience(timeout_ns));
-            if let Some(out) = out {
-                out.set(inner.published().wrapping_sub(before) as usize);
-            }
+            tell(inner.published().wrapping_sub(before) as usize);
             sent?;
             Ok(Code::Ok)
         })

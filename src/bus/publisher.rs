@@ -431,10 +431,7 @@ impl Publisher<[u8]> {
     #[doc(hidden)]
     #[inline(always)]
     pub fn publish_at_once(&self, meta: Meta<'_>, payload: &[u8]) -> Option<(u64, bool)> {
-        let seq = self
-            .core
-            .publish_plainly(self.core.slots(), meta, payload)?;
-        self.core.count(1, payload.len() as u64);
+        let seq = self.core.publish_short(meta, payload)?;
         Some((seq, self.core.is_awaited()))
     }
 

@@ -195,15 +195,23 @@ impl PublisherCore {
         payload: &[u8],
         patience: Patience,
     ) -> Result<u64, PublishError> {
-        // What is known to be short needs no loop, and so fewer registers.
-        if payload.len() <= COPIED_AT_ONCE_MAX
-            && let Some(seq) = self.publish_plainly(&self.slots, meta, payload)
-        {
-            self.count(1, payload.len() as u64);
+        if let Some(seq) = self.publish_short(meta, payload) {
             self.ring_the_bell();
             return Ok(seq);
         }
         self.publish_by_call::<true>(meta, payload, patience)
+    }
+
+    /// Publishes a short payload and counts it, as [`publish_plainly`](Self::publish_plainly) does; the bell
+    /// is still to be rung. What is known to be short is copied without a loop, in few registers.
+    #[inline(always)]
+    pub(super) fn publish_short(&self, meta: Meta<'_>, payload: &[u8]) -> Option<u64> {
+        if payload.len() > COPIED_AT_ONCE_MAX {
+            return None;
+        }
+        let seq = self.publish_plainly(&self.slots, meta, payload)?;
+        self.count(1, payload.len() as u64);
+        Some(seq)
     }
 
     /// What is not plain, by calls: what it needs of registers and stack costs plain messages nothing. With

@@ -276,7 +276,7 @@ static void check_misuse(ringbus_bus *bus) {
     REFUSED(ringbus_publish_message(publisher, NULL, 0, NULL), RINGBUS_NULL_ARGUMENT);
     REFUSED(ringbus_loan_set_attributes(publisher, NULL, NULL, 0), RINGBUS_NULL_ARGUMENT);
     OK(ringbus_publisher_published(publisher, &published));
-    CHECK(published == 0 && count == 9 && matches == 7);
+    CHECK(published == 0 && count == 0 && matches == 7);
 
     OK(ringbus_publish(publisher, "x", 1, 0, NULL));
     OK(ringbus_subscriber_poll(subscriber, &message));

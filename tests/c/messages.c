@@ -104,6 +104,14 @@ static void check_exclusive(ringbus_bus *bus) {
     CHECK(ringbus_publish_batch(publisher, outgoing, 3, 0, &count) == RINGBUS_TOO_LONG);
     CHECK(count == 1);
     OK(ringbus_publish_batch(publisher, NULL, 0, 0, NULL));
+    REFUSED(ringbus_publish_batch(publisher, NULL, 3, 0, &count), RINGBUS_NULL_ARGUMENT);
+    CHECK(count == 0);
+    outgoing[1].payload_len_bytes = 1;
+    outgoing[1].reserved[2] = 1;
+    count = 9;
+    REFUSED(ringbus_publish_batch(publisher, outgoing, 3, 0, &count), RINGBUS_INVALID_ARGUMENT);
+    CHECK(count == 0);
+    REFUSED(ringbus_publish_message(publisher, &outgoing[1], 0, NULL), RINGBUS_INVALID_ARGUMENT);
     OK(ringbus_publisher_published(publisher, &number));
     CHECK(number == 12);
     CHECK(ringbus_subscriber_poll(lossy, &message) == RINGBUS_LAGGED);

@@ -210,7 +210,10 @@ fn floor_waker(part: &mut Part) -> Result<(), Failure> {
 fn floor_sleeper(part: &mut Part) -> Result<(), Failure> {
     let (iters, _pause, _size) = (part.number()?, part.number()?, part.number()?);
     let region = part.region(TOPIC)?;
-    let mut last = region.half_word(0).load(Ordering::Relaxed);
+    // Not the number that the last run left there, which is that of this run's last message: who comes
+    // late would take that for the one it has seen.
+    let mut last = 0;
+    region.half_word(0).store(last, Ordering::Relaxed);
     part.ready()?;
     let latencies = receive(iters, || {
         let futex = region.half_word(0);
