@@ -321,7 +321,7 @@ unsafe fn header_word<'m>(block: NonNull<u8>, offset: u64) -> &'m AtomicU64 {
     unsafe { word.cast().as_ref() }
 }
 
-/// Copies the bytes from the last to the first, in pieces of 32, which costs less than a call of `memcpy`;
+/// Copies the bytes from the last to the first, in pieces, which costs less than a call of `memcpy`;
 /// of more than 256 bytes all but the first 64 are copied by that, and those last.
 ///
 /// # Safety

@@ -29,7 +29,7 @@ pub(crate) struct PlainSlots<'m> {
     is_tagged: bool,
     ahead: Ahead,
     /// One less than the slots that are claimed together: a power of two.
-    block_mask: u64,
+    group_mask: u64,
     mapped: PhantomData<&'m ()>,
 }
 
@@ -42,7 +42,7 @@ const SLOTS_AHEAD: u64 = 32;
 /// (AMD Zen 4), one publisher and one subscriber, in millions of messages of 64 B a second, with both on one
 /// cache and on two: none 26 and 6, 4 slots 21 on two, 8 slots 57 and 18, 16 slots 19 on two, 64 slots 7 on
 /// two.
-const BLOCK_SLOTS: u64 = 8;
+const GROUP_SLOTS: u64 = 8;
 /// Longer slots have lines enough of their own to be under way at once.
 const CLAIMED_STRIDE_MAX: u64 = 128;
 /// The end of a line has no stamp: slots begin at its first byte or in its middle.
@@ -60,8 +60,8 @@ impl<'m> PlainSlots<'m> {
             payload_offset: geometry.payload_offset as usize,
             is_tagged: geometry.header_form == HeaderForm::Tagged,
             ahead: Ahead::new(geometry, SLOTS_AHEAD),
-            block_mask: match !heeds_prefetch_write() && Self::can_claim(geometry) {
-                true => BLOCK_SLOTS - 1,
+            group_mask: match !heeds_prefetch_write() && Self::can_claim(geometry) {
+                true => GROUP_SLOTS - 1,
                 false => u64::MAX,
             },
             mapped: PhantomData,
@@ -109,20 +109,20 @@ impl<'m> PlainSlots<'m> {
     /// other wait for each, as stores are seen in their order.
     #[inline(always)]
     pub(crate) fn claim_after(&self, seq: Sequence, limit: Sequence) {
-        if seq.0 & self.block_mask == self.block_mask {
-            self.claim_block(seq.plus(1), limit);
+        if seq.0 & self.group_mask == self.group_mask {
+            self.claim_group(seq.plus(1), limit);
         }
     }
 
     #[inline(never)]
-    fn claim_block(&self, first: Sequence, limit: Sequence) {
-        if first.plus(BLOCK_SLOTS) > limit {
+    fn claim_group(&self, first: Sequence, limit: Sequence) {
+        if first.plus(GROUP_SLOTS) > limit {
             return;
         }
         let offset = (first.0 & self.slot_mask) * self.slot_stride;
-        let words = (CLAIMED_WORD..BLOCK_SLOTS * self.slot_stride).step_by(LINE);
+        let words = (CLAIMED_WORD..GROUP_SLOTS * self.slot_stride).step_by(LINE);
         for word in words.map(|word| offset + word) {
-            // SAFETY: within the slots, as a block begins at a multiple of its slots (R1).
+            // SAFETY: within the slots, as a group begins at a multiple of its slots (R1).
             let word = unsafe { self.slots.add(word as usize) };
             // SAFETY: as in `write`.
             let word: &'m AtomicU64 = unsafe { word.cast().as_ref() };
@@ -131,11 +131,11 @@ impl<'m> PlainSlots<'m> {
         }
     }
 
-    /// Whether blocks of slots are whole lines, and only those, with stamps where they are expected.
+    /// Whether groups of slots are whole lines, and only those, with stamps where they are expected.
     fn can_claim(geometry: &Geometry) -> bool {
         let (stride, capacity) = (geometry.slot_stride, geometry.shape.capacity_slots);
         stride <= CLAIMED_STRIDE_MAX
             && stride.is_multiple_of(LINE as u64 / 2)
-            && capacity >= BLOCK_SLOTS
+            && capacity >= GROUP_SLOTS
     }
 }

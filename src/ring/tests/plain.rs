@@ -7,7 +7,7 @@ use crate::{
 };
 
 const CAPACITY: u64 = 32;
-const BLOCK: u64 = 8;
+const GROUP: u64 = 8;
 
 /// Slots of one line, of a line and a half, and of two.
 fn shapes() -> impl Iterator<Item = Shape> {
@@ -41,18 +41,18 @@ fn words_after(ring: &RingView<'_>, change: impl FnOnce()) -> Vec<u64> {
 }
 
 #[test]
-fn a_claim_stores_into_each_line_of_the_next_block_and_into_no_stamp() {
+fn a_claim_stores_into_each_line_of_the_next_group_and_into_no_stamp() {
     for shape in shapes() {
         let topic = HeapTopic::new(shape);
         let ring = topic.ring();
         let slots = PlainSlots::of(&ring);
         let stride = ring.geometry().slot_stride;
-        // The last of a block in the lap after the first: the next one begins the second block.
-        let last = Sequence(CAPACITY + BLOCK - 1);
-        let words = words_after(&ring, || slots.claim_after(last, last.plus(1 + BLOCK)));
-        let block = BLOCK * stride / 8..2 * BLOCK * stride / 8;
+        // The last of a group in the lap after the first: the next one begins the second group.
+        let last = Sequence(CAPACITY + GROUP - 1);
+        let words = words_after(&ring, || slots.claim_after(last, last.plus(1 + GROUP)));
+        let group = GROUP * stride / 8..2 * GROUP * stride / 8;
         for (index, word) in (0..).zip(words) {
-            let is_claimed = block.contains(&index) && index % 8 == 7;
+            let is_claimed = group.contains(&index) && index % 8 == 7;
             assert_eq!(word == 0, is_claimed, "word {index}, slots of {stride} B");
             assert!(!is_claimed || index * 8 % stride != 0, "a stamp");
         }
@@ -60,16 +60,16 @@ fn a_claim_stores_into_each_line_of_the_next_block_and_into_no_stamp() {
 }
 
 #[test]
-fn nothing_is_claimed_inside_of_a_block_or_beyond_the_limit() {
+fn nothing_is_claimed_inside_of_a_group_or_beyond_the_limit() {
     for shape in shapes() {
         let topic = HeapTopic::new(shape);
         let ring = topic.ring();
         let slots = PlainSlots::of(&ring);
-        let last = Sequence(BLOCK - 1);
+        let last = Sequence(GROUP - 1);
         for (seq, limit) in [
-            (last.minus(1), last.plus(3 * BLOCK)),
-            (last.plus(1), last.plus(3 * BLOCK)),
-            (last, last.plus(BLOCK)),
+            (last.minus(1), last.plus(3 * GROUP)),
+            (last.plus(1), last.plus(3 * GROUP)),
+            (last, last.plus(GROUP)),
             (last, last.plus(1)),
         ] {
             let words = words_after(&ring, || slots.claim_after(seq, limit));

@@ -117,7 +117,7 @@ const WRITER_AHEAD: u64 = 64;
 /// Slots that the writer claims together, as the bus does, where the processor does not heed what it is
 /// asked ahead: measured on AMD Zen 4, with a header and without, in millions a second: none 71 and
 /// 79, 8 slots 90 and 126.
-const BLOCK_SLOTS: u64 = 8;
+const GROUP_SLOTS: u64 = 8;
 /// Longer slots have lines enough of their own to be under way at once.
 const CLAIMED_STRIDE_MAX: usize = 128;
 /// Beyond this, the processor's own prefetching does it.
@@ -161,7 +161,7 @@ impl<'r, F: Form> Ring<'r, F> {
         let claims = !heeds_prefetch_to_write()
             && stride <= CLAIMED_STRIDE_MAX
             && stride.is_multiple_of(LINE / 2)
-            && self.slots >= BLOCK_SLOTS;
+            && self.slots >= GROUP_SLOTS;
         for seq in 1..=count {
             let mut backoff = Backoff::new();
             while seq > may_write_until {
@@ -171,23 +171,23 @@ impl<'r, F: Form> Ring<'r, F> {
             self.ask_ahead(seq + WRITER_AHEAD, prefetch_to_write);
             self.put(seq, |payload| fill(seq, payload));
             if claims
-                && seq % BLOCK_SLOTS == BLOCK_SLOTS - 1
-                && seq + BLOCK_SLOTS <= may_write_until
+                && seq % GROUP_SLOTS == GROUP_SLOTS - 1
+                && seq + GROUP_SLOTS <= may_write_until
             {
                 self.claim(seq + 1);
             }
         }
     }
 
-    /// Stores something into each line of a block of slots, none of which is a slot's first word: all of
+    /// Stores something into each line of a group of slots, none of which is a slot's first word: all of
     /// them are on their way to this processor then.
     #[inline(never)]
     fn claim(&self, first: u64) {
-        let block = self.slot(first);
-        for end in (LINE..=BLOCK_SLOTS as usize * self.form.stride()).step_by(LINE) {
-            // SAFETY: within the block, which lies within the region as blocks begin at their multiples.
-            let word = unsafe { block.add(end - size_of::<u64>()) };
-            // SAFETY: as above; the reader is done with the block, and waits for its stamps.
+        let group = self.slot(first);
+        for end in (LINE..=GROUP_SLOTS as usize * self.form.stride()).step_by(LINE) {
+            // SAFETY: within the group, which lies within the region as groups begin at their multiples.
+            let word = unsafe { group.add(end - size_of::<u64>()) };
+            // SAFETY: as above; the reader is done with the group, and waits for its stamps.
             unsafe { word.cast::<u64>().write_volatile(0) };
         }
     }
