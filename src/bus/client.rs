@@ -280,6 +280,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
         deadline: Option<Instant>,
     ) -> Result<Option<Reply<R>>, CallError> {
         let mut spins = 0;
+        let mut ask_at = None;
         loop {
             self.take_replies(Some(call))?;
             let pending = self.pending_mut(call).ok_or(CallError::Unknown)?;
@@ -299,13 +300,16 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
             if is_there {
                 continue;
             }
-            let left = deadline.map_or(Duration::MAX, |end| {
-                end.saturating_duration_since(Instant::now())
-            });
-            if self.replies.wait(left.min(ASK_EVERY))? {
+            let now = Instant::now();
+            let until = |end: Instant| end.saturating_duration_since(now);
+            let left = deadline.map_or(Duration::MAX, until);
+            // However many replies come for others meanwhile.
+            let ask_in = until(*ask_at.get_or_insert(now + ASK_EVERY));
+            if !ask_in.is_zero() && self.replies.wait(left.min(ask_in))? {
                 continue;
             }
             self.note_deaths()?;
+            ask_at = None;
             let is_told = self
                 .pending_mut(call)
                 .is_some_and(|one| !one.found.is_empty());

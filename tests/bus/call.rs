@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -499,6 +499,43 @@ fn the_end_of_a_server_ends_all_its_calls_at_once() {
         let ended = client.next(call, Duration::ZERO).err();
         assert!(matches!(ended, Some(CallError::ServerEnded { server: 0 })));
     }
+}
+
+#[test]
+fn the_end_of_a_server_is_known_however_many_replies_come_for_others() {
+    let bus = TestBus::new();
+    let (server, mut client) = pair(&bus);
+    let call = client.send(b"?", LONG).unwrap();
+    let (mut busy, mut other) = pair(&bus);
+    drop(server);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                if let Some(request) = busy.poll().unwrap() {
+                    request.reply(b"!").unwrap();
+                }
+            }
+        });
+        threads.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let asked = other.send(b"?", LONG).unwrap();
+                let _ = other.next(&asked, SHORT);
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let start = Instant::now();
+        let ended = client.next(&call, LONG).err();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(
+            start.elapsed() < LONG / 2,
+            "known by the end of its time only"
+        );
+        assert!(
+            matches!(ended, Some(CallError::ServerEnded { server: 0 })),
+            "{ended:?}"
+        );
+    });
 }
 
 #[test]
