@@ -25,18 +25,24 @@ impl Mapping {
             Rights::ReadOnly => libc::PROT_READ,
             Rights::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
         };
-        let (shared, from_start) = (libc::MAP_SHARED, 0);
-        let place = match pages {
-            Pages::Any => ptr::null_mut(),
-            Pages::Huge => find_room_on_huge_page(len),
+        let room = match pages {
+            Pages::Any => None,
+            Pages::Huge => Room::on_huge_page(len),
         };
+        let (place, flags) = match &room {
+            None => (ptr::null_mut(), libc::MAP_SHARED),
+            Some(room) => (room.begin, libc::MAP_SHARED | libc::MAP_FIXED),
+        };
+        let (fd, from_start) = (file.as_raw_fd(), 0);
         // SAFETY:
-        // - replaces no mapping: `place` is a wish (no MAP_FIXED).
+        // - replaces nothing but `room`, of which nobody else knows.
         // - the kernel checks everything else.
-        let base =
-            unsafe { libc::mmap(place, len, protection, shared, file.as_raw_fd(), from_start) };
+        let base = unsafe { libc::mmap(place, len, protection, flags, fd, from_start) };
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
+        }
+        if let Some(room) = room {
+            room.keep(len);
         }
         let mapping = Self {
             base: NonNull::new(base.cast()).expect("the kernel maps nothing at address 0"),
@@ -126,23 +132,53 @@ impl Drop for Mapping {
     }
 }
 
-/// An address where a huge page may begin, and where there was room for `len` bytes a moment ago; null
-/// where there is none, or no such room.
-fn find_room_on_huge_page(len: usize) -> *mut libc::c_void {
-    let page = huge_page_bytes().filter(|page| len >= *page);
-    let Some((page, room)) = page.and_then(|page| Some((page, len.checked_add(page)?))) else {
-        return ptr::null_mut();
-    };
-    let (anywhere, nothing) = (ptr::null_mut(), libc::PROT_NONE);
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: replaces no mapping, no address is asked for; nobody may touch it.
-    let found = unsafe { libc::mmap(anywhere, room, nothing, flags, -1, 0) };
-    if found == libc::MAP_FAILED {
-        return ptr::null_mut();
+/// Addresses that nobody else is given, with those among them where a huge page may begin. Given back when it
+/// is dropped.
+struct Room {
+    start: *mut libc::c_void,
+    len: usize,
+    begin: *mut libc::c_void,
+}
+
+impl Room {
+    /// Room for `len` bytes; none where there are no huge pages, or not so many addresses.
+    fn on_huge_page(len: usize) -> Option<Self> {
+        let page = huge_page_bytes().filter(|page| len >= *page)?;
+        let room = len.checked_add(page)?;
+        let (anywhere, nothing) = (ptr::null_mut(), libc::PROT_NONE);
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: replaces no mapping, no address is asked for; nobody may touch it.
+        let start = unsafe { libc::mmap(anywhere, room, nothing, flags, -1, 0) };
+        (start != libc::MAP_FAILED).then(|| Self {
+            start,
+            len: room,
+            begin: start.map_addr(|address| address.next_multiple_of(page)),
+        })
     }
-    // SAFETY: the mapping of the line before, of which nobody knows.
-    unsafe { libc::munmap(found, room) };
-    found.map_addr(|address| address.next_multiple_of(page))
+
+    /// Leaves the `len` bytes from `begin` on to what was mapped there, and gives back the rest.
+    fn keep(self, len: usize) {
+        let whole = std::mem::ManuallyDrop::new(self);
+        let before = whole.begin.addr() - whole.start.addr();
+        // A mapping takes whole pages, and ends on the page that its last byte is on.
+        let kept = len.next_multiple_of(4096);
+        let after = (whole.len - before).saturating_sub(kept);
+        if before > 0 {
+            // SAFETY: of the mapping of `on_huge_page`, of which nobody knows.
+            unsafe { libc::munmap(whole.start, before) };
+        }
+        if after > 0 {
+            // SAFETY: as above, behind what was mapped over it.
+            unsafe { libc::munmap(whole.begin.wrapping_byte_add(kept), after) };
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // SAFETY: the mapping of `on_huge_page`, of which nobody knows.
+        unsafe { libc::munmap(self.start, self.len) };
+    }
 }
 
 // SAFETY: a mapping belongs to the process; no thread has a special part in it.
