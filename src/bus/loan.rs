@@ -205,11 +205,11 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
     ) -> Result<Self, PublishError> {
         core.check_len(len_bytes)?;
         let loans = core.shape().loans;
-        if loans > 0 && core.on_loan().get() >= loans {
+        if loans > 0 && core.on_loan() >= loans {
             return Err(PublishError::LoanLimit { loans });
         }
         let lent = core.lend_patiently(patience)?;
-        core.on_loan().set(core.on_loan().get() + 1);
+        core.note_loan();
         Ok(Self {
             core,
             lent,
@@ -386,7 +386,7 @@ impl<'p, T: Payload + ?Sized> Loan<'p, T> {
     /// After a commit: there is nothing to take back any more.
     fn finish(self) {
         self.core.ring_the_bell();
-        self.core.on_loan().set(self.core.on_loan().get() - 1);
+        self.core.note_return();
         std::mem::forget(self);
     }
 }
@@ -427,7 +427,7 @@ where
 impl<T: ?Sized> Drop for Loan<'_, T> {
     fn drop(&mut self) {
         self.core.abort(self.lent);
-        self.core.on_loan().set(self.core.on_loan().get() - 1);
+        self.core.note_return();
     }
 }
 

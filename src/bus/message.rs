@@ -8,7 +8,12 @@ use super::{
     head::Head,
     subscriber_core::{SubscriberCore, payload_from},
 };
-use crate::ring::{cursor::Run, place::Place, sequence::Sequence, view::Home};
+use crate::ring::{
+    cursor::Run,
+    place::Place,
+    sequence::Sequence,
+    view::{Home, Homes},
+};
 
 /// A message, read where its publisher wrote it. Dropping it moves the subscriber's cursor on.
 ///
@@ -101,10 +106,18 @@ pub struct Batch<'s, T: ?Sized> {
 /// ```
 pub struct BatchIter<'b, T: ?Sized> {
     subscriber: &'b SubscriberCore,
+    /// The first messages, if they lie in their own slots.
+    homes: Homes<'static>,
+    rest: Rest<'b>,
+    payload: PhantomData<&'b T>,
+}
+
+/// Messages of a batch after those that are known to lie in their own slots.
+#[derive(Clone, Copy)]
+struct Rest<'b> {
     run: Run,
     /// The messages of `run`, if they are not simply those from its first on.
     picks: Option<&'b [Sequence]>,
-    payload: PhantomData<&'b T>,
 }
 
 /// The accessors that messages, references into batches and snapshots have in common.
@@ -399,10 +412,18 @@ impl<'s, T: Payload + ?Sized> Batch<'s, T> {
     /// # Ok::<(), ringbus::Error>(())
     /// ```
     pub fn iter(&self) -> BatchIter<'_, T> {
+        let Run { first, len } = self.run;
+        let homes = self.subscriber.home_len().min(len);
         BatchIter {
             subscriber: self.subscriber,
-            run: self.run,
-            picks: self.subscriber.picks(),
+            homes: self.subscriber.homes(first, homes),
+            rest: Rest {
+                run: Run {
+                    first: first.plus(homes.into()),
+                    len: len - homes,
+                },
+                picks: self.subscriber.picks(),
+            },
             payload: PhantomData,
         }
     }
@@ -462,6 +483,42 @@ impl<'b, T: Payload + ?Sized> Iterator for BatchIter<'b, T> {
 
     #[inline]
     fn next(&mut self) -> Option<MessageRef<'b, T>> {
+        let Some(home) = self.homes.next() else {
+            let (next, rest) = self.rest.next(self.subscriber);
+            self.rest = rest;
+            return next;
+        };
+        // SAFETY: the batch holds the run until it is dropped, and this iterator borrows it.
+        let bytes = unsafe { self.subscriber.bytes_at(home) };
+        let payload = noted(self.subscriber, payload_from(bytes, home.sequence()))?;
+        Some(MessageRef {
+            subscriber: self.subscriber,
+            place: home.place(),
+            payload,
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.homes.len() + self.rest.run.len as usize;
+        (len, Some(len))
+    }
+}
+
+impl<'b> Rest<'b> {
+    /// The next message, and what is left then: by value, so that the iterator can stay in registers.
+    #[inline(always)]
+    fn next<T: Payload + ?Sized>(
+        mut self,
+        subscriber: &'b SubscriberCore,
+    ) -> (Option<MessageRef<'b, T>>, Self) {
+        (self.advance(subscriber), self)
+    }
+
+    #[inline(always)]
+    fn advance<T: Payload + ?Sized>(
+        &mut self,
+        subscriber: &'b SubscriberCore,
+    ) -> Option<MessageRef<'b, T>> {
         if self.run.len == 0 {
             return None;
         }
@@ -473,22 +530,23 @@ impl<'b, T: Payload + ?Sized> Iterator for BatchIter<'b, T> {
             first: seq.plus(1),
             len: self.run.len - 1,
         };
-        // A damaged message ends the batch: the next poll says so.
-        let note = |error: &PollError| self.subscriber.note_damage(*error);
-        let place = self.subscriber.place(seq).inspect_err(note).ok()?;
-        // SAFETY: the batch holds the run until it is dropped, and this iterator borrows it.
-        let payload = unsafe { self.subscriber.payload(place) };
-        let payload = payload.inspect_err(note).ok()?;
+        let place = noted(subscriber, subscriber.place(seq))?;
+        // SAFETY: as in `BatchIter::next`.
+        let payload = unsafe { subscriber.payload(place) };
         Some(MessageRef {
-            subscriber: self.subscriber,
+            subscriber,
             place,
-            payload,
+            payload: noted(subscriber, payload)?,
         })
     }
+}
 
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.run.len as usize, Some(self.run.len as usize))
-    }
+/// A damaged message ends the batch: the next poll says so.
+#[inline(always)]
+fn noted<R>(subscriber: &SubscriberCore, found: Result<R, PollError>) -> Option<R> {
+    found
+        .inspect_err(|error| subscriber.note_damage(*error))
+        .ok()
 }
 
 impl<T: Payload + ?Sized> ExactSizeIterator for BatchIter<'_, T> {}

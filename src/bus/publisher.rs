@@ -342,21 +342,17 @@ impl<T: Payload + ?Sized> Publisher<T> {
         if self.core.is_forked() {
             return Err(PublishError::Forked);
         }
-        let slots = *self.core.slots();
-        let mut batch = BatchOut::of(&self.core);
+        let _bell = BellAtLast(&self.core);
+        let mut published = 0;
         for (meta, payload) in messages {
             let payload = payload.bytes();
-            match self.core.publish_plainly(&slots, meta, payload) {
-                Some(_) => batch.add(payload.len()),
-                None => {
-                    batch.count();
-                    self.core
-                        .publish_by_call::<false>(meta, payload, patience)?;
-                    batch.counted += 1;
-                }
+            if self.core.publish_plainly(meta, payload).is_none() {
+                self.core
+                    .publish_by_call::<false>(meta, payload, patience)?;
             }
+            published += 1;
         }
-        Ok(batch.len())
+        Ok(published)
     }
 
     /// This publisher's number among those of its topic, which its messages carry; 0 on an
@@ -431,7 +427,7 @@ impl Publisher<[u8]> {
     #[doc(hidden)]
     #[inline(always)]
     pub fn publish_at_once(&self, meta: Meta<'_>, payload: &[u8]) -> Option<(u64, bool)> {
-        let seq = self.core.publish_short(meta, payload)?;
+        let seq = self.core.publish_plainly(meta, payload)?;
         Some((seq, self.core.is_awaited()))
     }
 
@@ -445,15 +441,10 @@ impl Publisher<[u8]> {
         if self.core.is_forked() {
             return 0;
         }
-        let slots = *self.core.slots();
-        let mut batch = BatchOut::of(&self.core);
-        for (meta, payload) in messages {
-            if self.core.publish_plainly(&slots, meta, payload).is_none() {
-                break;
-            }
-            batch.add(payload.len());
-        }
-        batch.len()
+        let _bell = BellAtLast(&self.core);
+        messages
+            .take_while(|(meta, payload)| self.core.publish_plainly(*meta, payload).is_some())
+            .count()
     }
 
     /// Wakes those who sleep until something is published.
@@ -463,56 +454,14 @@ impl Publisher<[u8]> {
     }
 }
 
-/// A batch that is being published: counts it and wakes subscribers on drop, whether it comes to its end or
-/// its iterator panics.
-struct BatchOut<'p> {
-    core: &'p PublisherCore,
-    /// Messages that are counted.
-    counted: u64,
-    /// Those that are still to be, and their bytes.
-    uncounted: u64,
-    bytes: u64,
-}
+/// Wakes subscribers of a batch on drop, whether it comes to its end or its iterator panics.
+struct BellAtLast<'p>(&'p PublisherCore);
 
-impl<'p> BatchOut<'p> {
-    fn of(core: &'p PublisherCore) -> Self {
-        Self {
-            core,
-            counted: 0,
-            uncounted: 0,
-            bytes: 0,
-        }
-    }
-
-    /// A message more, of so many bytes.
-    #[inline(always)]
-    fn add(&mut self, bytes: usize) {
-        self.uncounted += 1;
-        self.bytes += bytes as u64;
-    }
-
-    /// Messages so far.
-    fn len(&self) -> usize {
-        (self.counted + self.uncounted) as usize
-    }
-
-    /// Counts what was added, as is due at the latest where the publisher looks at the cursors.
+impl Drop for BellAtLast<'_> {
     #[inline]
-    fn count(&mut self) {
-        if self.core.is_forked() {
-            return; // by the iterator: what was published before is the parent's
-        }
-        self.core.count(self.uncounted, self.bytes);
-        self.counted += self.uncounted;
-        (self.uncounted, self.bytes) = (0, 0);
-    }
-}
-
-impl Drop for BatchOut<'_> {
     fn drop(&mut self) {
-        self.count();
-        if !self.core.is_forked() {
-            self.core.ring_the_bell();
+        if !self.0.is_forked() {
+            self.0.ring_the_bell();
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, UnsafeCell},
-    ops::Range,
     sync::Arc,
 };
 
@@ -18,8 +17,8 @@ use super::{
 };
 use crate::{
     ring::{
-        block::{BlockHeader, COPIED_AT_ONCE_MAX, COPIED_IN_PIECES_MAX},
-        layout::{HeaderForm, PublisherMode, PublisherRecord, Shape},
+        block::BlockHeader,
+        layout::{PublisherMode, PublisherRecord, Shape},
         news::tell_subscribers,
         place::Place,
         plain::PlainSlots,
@@ -40,8 +39,6 @@ pub(super) struct PublisherCore {
     len_min: usize,
     len_span: usize,
     slots: PlainSlots<'static>,
-    /// What a payload may be long that is published plainly: none on topics where that cannot be.
-    plain_lengths: Range<usize>,
     /// Elements of a slice type are this long; 1 if untyped.
     unit_bytes: usize,
     clock: Clock,
@@ -129,7 +126,7 @@ impl PublisherCore {
         let description = topic.description();
         let record = ring.record(index);
         record.bell.store(0, Ordering::Relaxed); // the last holder's
-        // One who is killed in a batch has not counted all of it; the sequences of an exclusive topic tell.
+        // One who was killed may not have counted its last message; the sequences of an exclusive topic tell.
         if let Engine::Exclusive(publisher) = &engine {
             let published = publisher.next().since(ring.geometry().first());
             record.published.store(published, Ordering::Relaxed);
@@ -140,17 +137,10 @@ impl PublisherCore {
         let payload_max = shape.payload_max_bytes as usize;
         let len_min = if shape.fixed { payload_max } else { 0 };
         let unit_bytes = (description.type_size as usize).max(1);
-        let is_plain = matches!(engine, Engine::Exclusive(_))
-            && ring.geometry().header_form != HeaderForm::Other
-            && (unit_bytes == 1 || shape.fixed);
         Ok(Self {
             engine: UnsafeCell::new(engine),
             shape,
-            slots: PlainSlots::of(&ring),
-            plain_lengths: match is_plain {
-                true => len_min..payload_max.min(COPIED_IN_PIECES_MAX) + 1,
-                false => 0..0,
-            },
+            slots: PlainSlots::of(&ring, unit_bytes),
             len_min,
             len_span: payload_max - len_min,
             unit_bytes,
@@ -195,23 +185,11 @@ impl PublisherCore {
         payload: &[u8],
         patience: Patience,
     ) -> Result<u64, PublishError> {
-        if let Some(seq) = self.publish_short(meta, payload) {
+        if let Some(seq) = self.publish_plainly(meta, payload) {
             self.ring_the_bell();
             return Ok(seq);
         }
         self.publish_by_call::<true>(meta, payload, patience)
-    }
-
-    /// Publishes a short payload and counts it, as [`publish_plainly`](Self::publish_plainly) does; the bell
-    /// is still to be rung. What is known to be short is copied without a loop, in few registers.
-    #[inline(always)]
-    pub(super) fn publish_short(&self, meta: Meta<'_>, payload: &[u8]) -> Option<u64> {
-        if payload.len() > COPIED_AT_ONCE_MAX {
-            return None;
-        }
-        let seq = self.publish_plainly(&self.slots, meta, payload)?;
-        self.count(1, payload.len() as u64);
-        Some(seq)
     }
 
     /// What is not plain, by calls: what it needs of registers and stack costs plain messages nothing. With
@@ -259,39 +237,36 @@ impl PublisherCore {
         Ok(seq)
     }
 
-    /// Publishes a payload if it is plain and nothing is in the way, without a call. It is still to be
-    /// [counted](Self::count), and the bell to be [rung](Self::ring_the_bell).
+    /// Publishes a payload and counts it, if it is plain and nothing is in the way, without a call. The bell
+    /// is still to be [rung](Self::ring_the_bell).
     #[inline(always)]
-    pub(super) fn publish_plainly(
-        &self,
-        slots: &PlainSlots<'static>,
-        meta: Meta<'_>,
-        payload: &[u8],
-    ) -> Option<u64> {
+    pub(super) fn publish_plainly(&self, meta: Meta<'_>, payload: &[u8]) -> Option<u64> {
         let len = payload.len();
-        if !self.plain_lengths.contains(&len) || self.is_forked() || self.on_loan.get() > 0 {
-            return None;
-        }
         let Engine::Exclusive(publisher) = self.engine() else {
             return None;
         };
+        let seq = publisher.next();
+        if !self.slots.takes(seq, len) || self.is_forked() {
+            return None;
+        }
         if meta.attributes.is_some() || self.check_marks(meta.into()).is_err() {
             return None;
         }
-        let seq = publisher.home()?.sequence();
+        // The one publisher of an exclusive topic is number 0.
         let header = BlockHeader {
             len_bytes: len as u32,
             flags: meta.flags,
-            publisher: self.index as u16,
             tag: meta.tag,
             ..BlockHeader::default()
         };
         // SAFETY:
-        // - `plain_lengths` has only lengths that the topic's slots and `write` take.
+        // - it takes this message, as was found above.
         // - a `&[u8]` of the caller never overlaps a block that is not published.
-        let stamp = unsafe { slots.write(seq, header, payload) };
+        let stamp = unsafe { self.slots.write(seq, header, payload) };
         publisher.stamp(stamp);
-        slots.claim_after(seq, publisher.limit());
+        let (next, limit) = (publisher.next(), publisher.limit());
+        self.slots.claim_before(&self.ring, next, limit);
+        self.count(len);
         Some(seq.0)
     }
 
@@ -315,13 +290,6 @@ impl PublisherCore {
         }
     }
 
-    /// What plain messages are published by; in a batch, by a copy that is nowhere in memory, and so not
-    /// read again after each message.
-    #[inline(always)]
-    pub(super) fn slots(&self) -> &PlainSlots<'static> {
-        &self.slots
-    }
-
     /// True while subscribers sleep until something is published.
     #[inline(always)]
     pub(super) fn is_awaited(&self) -> bool {
@@ -340,7 +308,9 @@ impl PublisherCore {
                 let stamp = ReadyStamp::new(&self.ring, place);
                 self.write(place, meta, payload);
                 publisher.stamp(stamp);
-                self.slots.claim_after(place.sequence(), publisher.limit());
+                let (next, limit) = (publisher.next(), publisher.limit());
+                self.slots.claim_before(&self.ring, next, limit);
+                self.slots.begin_stretch(&self.ring, next, limit);
                 place.sequence()
             }
             Engine::Shared(publisher) => {
@@ -350,7 +320,7 @@ impl PublisherCore {
                 committed.inspect_err(|_| publisher.abort(loan)).ok()?
             }
         };
-        self.count(1, payload.len() as u64);
+        self.count(payload.len());
         Some(seq.0)
     }
 
@@ -425,16 +395,17 @@ impl PublisherCore {
         }
     }
 
-    /// Counts what was published.
+    /// Counts a message that was published.
     #[inline(always)]
-    pub(super) fn count(&self, messages: u64, bytes: u64) {
+    fn count(&self, bytes: usize) {
         // Relaxed: counts, written by this publisher only.
         let add = |count: &AtomicU64, more: u64| {
             let sum = count.load(Ordering::Relaxed).wrapping_add(more);
             count.store(sum, Ordering::Relaxed);
         };
-        add(&self.record.published, messages);
-        add(&self.record.bytes, bytes);
+        let record = self.record; // read once, as stores may be to `self`, for all that the compiler knows
+        add(&record.published, 1);
+        add(&record.bytes, bytes as u64);
     }
 
     /// Wakes subscribers that sleep until something is published.
@@ -547,8 +518,22 @@ impl PublisherCore {
         &self.gatekeeper
     }
 
-    pub(super) fn on_loan(&self) -> &Cell<u32> {
-        &self.on_loan
+    /// Slots of an exclusive topic, or chunks of a shared one, on loan.
+    pub(super) fn on_loan(&self) -> u32 {
+        self.on_loan.get()
+    }
+
+    /// Notes that something was lent.
+    #[inline(always)]
+    pub(super) fn note_loan(&self) {
+        self.slots.end_stretch();
+        self.on_loan.set(self.on_loan.get() + 1);
+    }
+
+    /// Notes that what was lent is committed or given back.
+    #[inline(always)]
+    pub(super) fn note_return(&self) {
+        self.on_loan.set(self.on_loan.get() - 1);
     }
 
     /// Lends the next slot, or any chunk of this publisher's.
@@ -617,7 +602,7 @@ impl PublisherCore {
             }
             _ => unreachable!("a loan of the other publisher mode"),
         };
-        self.count(1, bytes as u64);
+        self.count(bytes);
         Ok(seq.0)
     }
 

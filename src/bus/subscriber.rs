@@ -327,15 +327,12 @@ impl<T: Payload + ?Sized> Subscriber<T> {
     /// the process that joined: these come again.
     #[inline(always)]
     pub fn poll(&mut self) -> Result<Option<Message<'_, T>>, PollError> {
-        if self.core.is_plain() {
-            match self.core.take_next() {
-                Next::Home(home) => return Message::at_home(&mut self.core, home).map(Some),
-                Next::Nothing => return Ok(None),
-                // Also if the message before was leaked rather than dropped.
-                Next::Other => self.core.release(),
-            }
+        match self.core.take_next() {
+            Next::Home(home) => return Message::at_home(&mut self.core, home).map(Some),
+            Next::Nothing => return Ok(None),
+            Next::Other => {}
         }
-        let Some(run) = self.core.select_otherwise()? else {
+        let Some(run) = self.core.select_one()? else {
             return Ok(None);
         };
         Message::new(&mut self.core, run.first).map(Some)

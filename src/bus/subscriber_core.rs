@@ -29,7 +29,7 @@ use crate::{
         place::Place,
         sequence::Sequence,
         tail::find_tail,
-        view::{CellsView, Home, RingView},
+        view::{CellsView, Home, Homes, RingView},
     },
     segment::generation,
     sync::{Ordering, spin_loop},
@@ -369,8 +369,8 @@ impl SubscriberCore {
     /// are consecutive, lie in their own slots, and have [plain heads](Self::has_plain_heads).
     #[inline(always)]
     pub(super) fn plain_len(&self) -> u32 {
-        match self.selection.is_none() && self.has_plain_heads() {
-            true => self.cursor.lent_home(),
+        match self.has_plain_heads() {
+            true => self.home_len(),
             false => 0,
         }
     }
@@ -430,15 +430,35 @@ impl SubscriberCore {
         }
     }
 
+    /// How many messages of the run that was selected last, from the first on, are consecutive and lie in
+    /// their own slots.
+    #[inline(always)]
+    pub(super) fn home_len(&self) -> u32 {
+        match self.selection {
+            None => self.cursor.lent_home(),
+            Some(_) => 0,
+        }
+    }
+
+    /// The slots of that many messages from `first` on.
+    #[inline(always)]
+    pub(super) fn homes(&self, first: Sequence, len: u32) -> Homes<'static> {
+        self.cursor.ring().homes(first, len.into())
+    }
+
     /// Whether [`take_next`](Self::take_next) is worth a try.
     #[inline(always)]
     pub(super) fn is_plain(&self) -> bool {
         self.cursor.is_plain()
     }
 
-    /// One message where [`take_next`](Self::take_next) was tried, or not worth it.
+    /// One message where [`take_next`](Self::take_next) was tried.
     #[inline(always)]
-    pub(super) fn select_otherwise(&mut self) -> Result<Option<Run>, PollError> {
+    pub(super) fn select_one(&mut self) -> Result<Option<Run>, PollError> {
+        if self.cursor.is_plain() {
+            // Also if the message before was leaked rather than dropped.
+            self.release();
+        }
         match self.selection {
             None => self.take_by(|cursor| cursor.take_otherwise(1)),
             Some(_) => self.select_by_filter(1),
@@ -478,6 +498,15 @@ impl SubscriberCore {
 
     #[inline(always)]
     pub(super) fn release(&mut self) {
+        if self.plain_in.get() != generation() {
+            self.release_otherwise();
+        } else if self.cursor.release_gated() {
+            self.tell_departure();
+        }
+    }
+
+    #[inline]
+    fn release_otherwise(&mut self) {
         // The rest of the run is still to be looked at, or handed out.
         if self.selection.as_deref().is_some_and(Selection::has_kept) {
             return;

@@ -3,14 +3,12 @@
 use super::layout::Geometry;
 use crate::sync::{AtomicU64, prefetch_read, prefetch_write};
 
-/// Where the first two lines of the slot some way ahead are: bytes from the start of a slot.
+/// Where the slot some way ahead is: bytes from the start of a slot. Two lines are asked for there, whichever
+/// of them are of that slot.
 ///
-/// At the end of a lap these are no slots, and perhaps nothing; asking for that does no harm.
+/// At the end of a lap there is no slot, and perhaps nothing; asking for that does no harm.
 #[derive(Clone, Copy)]
-pub(super) struct Ahead {
-    first: usize,
-    second: usize,
-}
+pub(super) struct Ahead(usize);
 
 /// Bytes that move between processors at once.
 pub(super) const LINE: usize = 64;
@@ -19,27 +17,27 @@ impl Ahead {
     /// So many slots ahead, or less in a ring of few.
     pub(super) fn new(geometry: &Geometry, slots: u64) -> Self {
         let slots = slots.min(geometry.shape.capacity_slots / 2);
-        let first = (slots * geometry.slot_stride) as usize;
-        let last_word = geometry.slot_stride as usize - size_of::<u64>();
-        Self {
-            first,
-            second: first + last_word.min(LINE),
-        }
+        Self((slots * geometry.slot_stride) as usize)
     }
 
     /// Asks for it to be read, from the slot that begins with `stamp`.
     #[inline(always)]
     pub(super) fn ask_to_read(self, stamp: &AtomicU64) {
-        let slot = std::ptr::from_ref(stamp).cast::<u8>();
-        prefetch_read(slot.wrapping_add(self.first));
-        prefetch_read(slot.wrapping_add(self.second));
+        let slot = self.from(stamp);
+        prefetch_read(slot);
+        prefetch_read(slot.wrapping_add(LINE));
     }
 
     /// Asks for it to be written.
     #[inline(always)]
     pub(super) fn ask_to_write(self, stamp: &AtomicU64) {
-        let slot = std::ptr::from_ref(stamp).cast::<u8>();
-        prefetch_write(slot.wrapping_add(self.first));
-        prefetch_write(slot.wrapping_add(self.second));
+        let slot = self.from(stamp);
+        prefetch_write(slot);
+        prefetch_write(slot.wrapping_add(LINE));
+    }
+
+    #[inline(always)]
+    fn from(self, stamp: &AtomicU64) -> *const u8 {
+        std::ptr::from_ref(stamp).cast::<u8>().wrapping_add(self.0)
     }
 }

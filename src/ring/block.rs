@@ -41,7 +41,7 @@ const TAG_OFFSET: u64 = 16;
 
 /// Payloads of up to so many bytes are copied without a call.
 #[cfg(not(ringbus_loom))]
-pub(crate) const COPIED_IN_PIECES_MAX: usize = 256;
+const COPIED_IN_PIECES_MAX: usize = 256;
 
 #[cfg(not(ringbus_loom))]
 impl RingView<'_> {
@@ -346,7 +346,7 @@ const PIECE: usize = 32;
 
 /// Payloads of up to so many bytes are copied without a loop.
 #[cfg(not(ringbus_loom))]
-pub(crate) const COPIED_AT_ONCE_MAX: usize = 128;
+pub(super) const COPIED_AT_ONCE_MAX: usize = 128;
 
 /// The same, all of it in pieces.
 ///
@@ -355,7 +355,7 @@ pub(crate) const COPIED_AT_ONCE_MAX: usize = 128;
 /// As for `copy_nonoverlapping`.
 #[cfg(not(ringbus_loom))]
 #[inline(always)]
-pub(super) unsafe fn copy_in_pieces(from: *const u8, to: *mut u8, len: usize) {
+unsafe fn copy_in_pieces(from: *const u8, to: *mut u8, len: usize) {
     let mut left = len;
     while left > COPIED_AT_ONCE_MAX {
         left -= PIECE;
@@ -364,18 +364,30 @@ pub(super) unsafe fn copy_in_pieces(from: *const u8, to: *mut u8, len: usize) {
         // Or else the compiler makes a call of `memcpy` of the loop.
         compiler_fence(Ordering::SeqCst);
     }
-    // What is left at the beginning, as two pieces that overlap.
-    match left {
-        // SAFETY: within the first `left` bytes.
-        65.. => unsafe { copy_ends::<64>(from, to, left) },
+    // SAFETY: the first `left` bytes.
+    unsafe { copy_at_once(from, to, left) };
+}
+
+/// The same without a loop: as two pieces that overlap.
+///
+/// # Safety
+///
+/// As for `copy_nonoverlapping`; at most [`COPIED_AT_ONCE_MAX`] bytes.
+#[cfg(not(ringbus_loom))]
+#[inline(always)]
+pub(super) unsafe fn copy_at_once(from: *const u8, to: *mut u8, len: usize) {
+    debug_assert!(len <= COPIED_AT_ONCE_MAX);
+    match len {
+        // SAFETY: within the bytes of the caller's promise.
+        65.. => unsafe { copy_ends::<64>(from, to, len) },
         // SAFETY: as above.
-        33.. => unsafe { copy_ends::<PIECE>(from, to, left) },
+        33.. => unsafe { copy_ends::<PIECE>(from, to, len) },
         // SAFETY: as above.
-        17.. => unsafe { copy_ends::<16>(from, to, left) },
+        17.. => unsafe { copy_ends::<16>(from, to, len) },
         // SAFETY: as above.
-        8.. => unsafe { copy_ends::<8>(from, to, left) },
-        // SAFETY: each byte is one of the first `left`.
-        _ => (0..left)
+        8.. => unsafe { copy_ends::<8>(from, to, len) },
+        // SAFETY: each byte is one of them.
+        _ => (0..len)
             .rev()
             .for_each(|at| unsafe { copy_piece::<1>(from, to, at) }),
     }

@@ -11,7 +11,7 @@ use super::{
     place::Place,
     sequence::{Sequence, Slot},
     tail::{find_oldest, find_tail},
-    view::{CellsView, Home, RingView},
+    view::{CellsView, Home, Lap, RingView},
 };
 use crate::sync::{Ordering, fence, load_acquire, spin_loop};
 
@@ -92,6 +92,8 @@ pub(crate) struct Cursor<'m> {
     /// Whether nothing passes it, and messages lie in their own slots but for a few.
     is_plain: bool,
     next: Sequence,
+    /// That of `next`, or an earlier one.
+    lap: Lap<'m>,
     /// The cell's word as this subscriber last left it.
     word: CursorWord,
     /// Messages lent from `next` on, reliable subscribers only.
@@ -154,6 +156,7 @@ impl<'m> Cursor<'m> {
             is_plain: state == CursorState::Reliable
                 && ring.geometry().shape.mode == PublisherMode::Exclusive,
             next: start,
+            lap: ring.lap(start),
             word,
             lent: 0,
             lent_first: Place::home(start),
@@ -268,28 +271,30 @@ impl<'m> Cursor<'m> {
     #[inline(always)]
     pub(crate) fn take_next_plainly(&mut self, must_tell: impl FnOnce() -> bool) -> Next<'m> {
         debug_assert!(self.is_plain && self.missed_before_start == 0);
-        let seq = self.next.plus(self.lent.into());
         if self.lent > 0 {
-            let word = CursorWord::new(seq, 0, CursorState::Reliable);
-            // Release: edge RELEASE, as in `release`.
-            self.cell.cursor.store(word.0, Ordering::Release);
+            self.store_cursor(self.next.plus(self.lent.into()));
             if must_tell() {
                 return Next::Other;
             }
+            self.next = self.next.plus(self.lent.into());
+            (self.lent, self.lent_home) = (0, 0);
         }
-        self.next = seq;
-        let (stamps, home) = (self.ring.geometry().stamps, self.ring.home(seq));
+        let seq = self.next;
+        if seq >= self.lap.until() {
+            self.lap = self.ring.lap(seq);
+        }
+        // SAFETY: `next` goes forward only, but where the lap is set as well.
+        let home = unsafe { self.lap.home(seq) };
         // Acquire: edge COMMIT, as in `count_ready`.
         let stamp = load_acquire(home.stamp());
-        if stamp == stamps.stamp(seq, 0) {
+        if stamp == self.lap.stamp() {
             if self.pace.is_behind(seq) {
                 self.ahead.ask_to_read(home.stamp());
             }
             (self.lent, self.lent_home) = (1, 1);
             return Next::Home(home);
         }
-        (self.lent, self.lent_home) = (0, 0);
-        match stamps.read(stamp, seq) {
+        match self.ring.geometry().stamps.read(stamp, seq) {
             Slot::Empty if !self.pace.is_dense_at(seq) => {
                 self.pace.found_none(seq);
                 if self.pace.is_waiting() {
@@ -376,21 +381,32 @@ impl<'m> Cursor<'m> {
     #[inline(always)]
     pub(crate) fn release(&mut self) -> bool {
         match self.state {
-            CursorState::Reliable => {
-                if self.lent == 0 {
-                    return false;
-                }
-                self.next = self.next.plus(self.lent.into());
-                (self.lent, self.lent_home) = (0, 0);
-                let word = CursorWord::new(self.next, 0, CursorState::Reliable);
-                // Release: edge RELEASE, pairs with the Acquire in `gate::raise`; the reads of the
-                // messages are over.
-                self.cell.cursor.store(word.0, Ordering::Release);
-                true
-            }
+            CursorState::Reliable => self.release_gated(),
             CursorState::Evictable => self.release_pins(),
             _ => false,
         }
+    }
+
+    /// The same of a reliable subscriber that cannot be evicted.
+    #[inline(always)]
+    pub(crate) fn release_gated(&mut self) -> bool {
+        debug_assert_eq!(self.state, CursorState::Reliable);
+        if self.lent == 0 {
+            return false;
+        }
+        self.next = self.next.plus(self.lent.into());
+        (self.lent, self.lent_home) = (0, 0);
+        self.store_cursor(self.next);
+        true
+    }
+
+    /// Lets the cell of a reliable subscriber say that it is at `seq`.
+    #[inline(always)]
+    fn store_cursor(&self, seq: Sequence) {
+        let word = CursorWord::new(seq, 0, CursorState::Reliable);
+        // Release: edge RELEASE, pairs with the Acquire in `gate::raise`; the reads of the messages before
+        // `seq` are over.
+        self.cell.cursor.store(word.0, Ordering::Release);
     }
 
     /// Gives up pins that were kept by [`release`](Self::release); `true` if there were any.
@@ -423,9 +439,7 @@ impl<'m> Cursor<'m> {
             // nothing but coming back.
             return was_released;
         }
-        let word = CursorWord::new(seq, 0, CursorState::Reliable);
-        // Release: edge RELEASE, as in `release`.
-        self.cell.cursor.store(word.0, Ordering::Release);
+        self.store_cursor(seq);
         true
     }
 
@@ -586,9 +600,10 @@ impl<'m> Cursor<'m> {
     #[inline(always)]
     fn count_home(&self, max: u32) -> u32 {
         let at_home = self.ring.geometry().stamps.stamp(self.next, 0);
-        let stamps = self.ring.stamps_of_lap(self.next).take(max as usize);
+        let homes = self.ring.homes(self.next, max.into());
         // Acquire: edge COMMIT, as above.
-        let ready = stamps.take_while(|stamp| load_acquire(stamp) == at_home);
+        let ready = homes.map(Home::stamp);
+        let ready = ready.take_while(|stamp| load_acquire(stamp) == at_home);
         if !self.pace.is_behind(self.next) {
             return ready.count() as u32;
         }
@@ -696,6 +711,7 @@ impl<'m> Cursor<'m> {
         // one raised the limit to no more than what is read here; any other heeds it.
         fence(Ordering::SeqCst);
         self.next = at.max(find_oldest(&self.ring));
+        self.lap = self.ring.lap(self.next);
         if self.next > at {
             self.move_up();
         }

@@ -1,36 +1,47 @@
 //! Publishing plain messages: short ones in their own slots, with a tag beside them at most.
 //!
-//! Nearly all messages of an exclusive topic are of that kind, and what their publisher needs of the ring
-//! is little enough to stay in registers from one message of a batch to the next.
+//! Nearly all messages of an exclusive topic are of that kind. Whatever might stand in their way is looked
+//! at once for a [`Stretch`] of slots, and not again for each message: whether there is room, where the ring
+//! begins again, whether something is on loan.
 
-use std::{marker::PhantomData, ptr::NonNull};
+use std::cell::Cell;
 
 use super::{
     ahead::{Ahead, LINE},
-    block::{BlockHeader, copy_in_pieces, write_tagged_header},
-    layout::{Geometry, HeaderForm},
-    place::Place,
+    block::{BlockHeader, COPIED_AT_ONCE_MAX, copy_at_once, write_tagged_header},
+    layout::{Geometry, HeaderForm, PublisherMode},
     publish::ReadyStamp,
-    sequence::{Sequence, StampFormat},
-    view::RingView,
+    sequence::Sequence,
+    view::{Lap, RingView},
 };
 use crate::sync::{AtomicU64, Ordering, heeds_prefetch_write};
 
-/// The slots of an exclusive topic whose messages have neither time nor attributes.
+/// The slots of a topic, as the publisher of plain messages sees them; on topics whose messages are none,
+/// there never is a stretch.
 ///
 /// Invariant R1, as for [`RingView`]: the slots are mapped for `'m`.
-#[derive(Clone, Copy)]
 pub(crate) struct PlainSlots<'m> {
-    slots: NonNull<u8>,
-    slot_mask: u64,
-    slot_stride: u64,
-    stamps: StampFormat,
+    stretch: Cell<Stretch<'m>>,
     payload_offset: usize,
     is_tagged: bool,
     ahead: Ahead,
+    /// The shortest payload that is written plainly, and how much longer one may be.
+    len_min: usize,
+    len_span: usize,
+    /// Whether there are stretches.
+    is_plain: bool,
     /// One less than the slots that are claimed together: a power of two.
     group_mask: u64,
-    mapped: PhantomData<&'m ()>,
+}
+
+/// Messages that may be written into their own slots without a closer look: from the publisher's next one
+/// on, as long as nothing is on loan.
+#[derive(Clone, Copy)]
+struct Stretch<'m> {
+    /// Those before this one.
+    until: Sequence,
+    /// The lap of all of them.
+    lap: Lap<'m>,
 }
 
 /// How far ahead a publisher asks to own the slots that it will write, so that no store waits for a line to
@@ -49,23 +60,58 @@ const CLAIMED_STRIDE_MAX: u64 = 128;
 const CLAIMED_WORD: u64 = 56;
 
 impl<'m> PlainSlots<'m> {
-    /// Those of `ring`; to be used where its messages are plain.
-    pub(crate) fn of(ring: &RingView<'m>) -> Self {
+    /// Those of `ring`. Its payloads are a multiple of `unit_bytes` long.
+    pub(crate) fn of(ring: &RingView<'m>, unit_bytes: usize) -> Self {
         let geometry = ring.geometry();
+        let shape = &geometry.shape;
+        let len_max = shape.payload_max_bytes as usize;
+        let len_min = if shape.fixed { len_max } else { 0 };
         Self {
-            slots: ring.block(Place::home(Sequence(0))),
-            slot_mask: geometry.shape.capacity_slots - 1,
-            slot_stride: geometry.slot_stride,
-            stamps: geometry.stamps,
+            stretch: Cell::new(Stretch {
+                until: Sequence(0),
+                lap: ring.lap(Sequence(0)),
+            }),
             payload_offset: geometry.payload_offset as usize,
             is_tagged: geometry.header_form == HeaderForm::Tagged,
             ahead: Ahead::new(geometry, SLOTS_AHEAD),
+            len_min,
+            len_span: len_max.min(COPIED_AT_ONCE_MAX).saturating_sub(len_min),
+            is_plain: shape.mode == PublisherMode::Exclusive
+                && geometry.header_form != HeaderForm::Other
+                && len_min <= COPIED_AT_ONCE_MAX
+                && (unit_bytes == 1 || shape.fixed),
             group_mask: match !heeds_prefetch_write() && Self::can_claim(geometry) {
                 true => GROUP_SLOTS - 1,
                 false => u64::MAX,
             },
-            mapped: PhantomData,
         }
+    }
+
+    /// From here on messages from `next` to `limit` may be written plainly, those of the lap of `next`:
+    /// nothing is on loan, and no subscriber is in the way.
+    #[inline]
+    pub(crate) fn begin_stretch(&self, ring: &RingView<'m>, next: Sequence, limit: Sequence) {
+        if self.is_plain {
+            let lap = ring.lap(next);
+            let until = limit.min(lap.until());
+            self.stretch.set(Stretch { until, lap });
+        }
+    }
+
+    /// Nothing more is written plainly, until the next stretch begins.
+    #[inline(always)]
+    pub(crate) fn end_stretch(&self) {
+        let none = Stretch {
+            until: Sequence(0),
+            ..self.stretch.get()
+        };
+        self.stretch.set(none);
+    }
+
+    /// Whether message `next`, with such a payload, may be written plainly.
+    #[inline(always)]
+    pub(crate) fn takes(&self, next: Sequence, len: usize) -> bool {
+        len.wrapping_sub(self.len_min) <= self.len_span && next < self.stretch.get().until
     }
 
     /// Writes header and payload into the slot of `seq`, as [`RingView::write`] does; what makes them
@@ -73,9 +119,8 @@ impl<'m> PlainSlots<'m> {
     ///
     /// # Safety
     ///
-    /// - The ring's messages are plain, and `payload` is at most `payload_max_bytes` and
-    ///   [`COPIED_IN_PIECES_MAX`](super::block::COPIED_IN_PIECES_MAX) long.
-    /// - It does not overlap the slot, which nobody else reads or writes until it is published.
+    /// - [`takes`](Self::takes) says so of this message, which is the publisher's next.
+    /// - `payload` does not overlap the slot.
     #[inline(always)]
     pub(crate) unsafe fn write(
         &self,
@@ -84,50 +129,30 @@ impl<'m> PlainSlots<'m> {
         payload: &[u8],
     ) -> ReadyStamp<'m> {
         // All that is read is read before the first store, as in `RingView::write`.
-        let stamp = self.stamps.stamp(seq, 0);
-        let offset = (seq.0 & self.slot_mask) * self.slot_stride;
-        // SAFETY: slots lie within the segment (R1).
-        let slot = unsafe { self.slots.add(offset as usize) };
+        let (Stretch { lap, .. }, is_tagged) = (self.stretch.get(), self.is_tagged);
+        // SAFETY: it is in the stretch, all of which is of this lap.
+        let home = unsafe { lap.home(seq) };
+        self.ahead.ask_to_write(home.stamp());
+        let target = home.block().as_ptr().wrapping_add(self.payload_offset);
         // SAFETY:
-        // - mapped for `'m`: R1. Aligned: slots are a multiple of 8 from a page.
-        // - a stamp lies at the start of each slot; peer writes are no race on an atomic.
-        let word: &'m AtomicU64 = unsafe { slot.cast().as_ref() };
-        self.ahead.ask_to_write(word);
-        // SAFETY: the payload lies within its slot, which lies within the segment (R1).
-        let target = unsafe { slot.add(self.payload_offset) };
-        // SAFETY: the caller's promise.
-        unsafe { copy_in_pieces(payload.as_ptr(), target.as_ptr(), payload.len()) };
-        if self.is_tagged {
+        // - the slot takes as much, as `takes` found, and no more than is copied at once.
+        // - nobody else reads or writes it until it is published: it is in the stretch.
+        // - no overlap: the caller's promise.
+        unsafe { copy_at_once(payload.as_ptr(), target, payload.len()) };
+        if is_tagged {
             // SAFETY: a tagged header lies within each slot of such a ring (R1).
-            unsafe { write_tagged_header(slot, header) };
+            unsafe { write_tagged_header(home.block(), header) };
         }
-        ReadyStamp::of(word, stamp, seq)
+        ReadyStamp::of(home.stamp(), lap.stamp(), seq)
     }
 
-    /// After message `seq`: stores something into each line of the next slots, if they are free until
-    /// `limit`, and it is time. All those lines are on their way then, while stores into one slot after the
-    /// other wait for each, as stores are seen in their order.
+    /// Before message `next`, once the one before is published: stores something into each line of the next
+    /// slots, if they are free until `limit`, and it is time. All those lines are on their way then, while
+    /// stores into one slot after the other wait for each, as stores are seen in their order.
     #[inline(always)]
-    pub(crate) fn claim_after(&self, seq: Sequence, limit: Sequence) {
-        if seq.0 & self.group_mask == self.group_mask {
-            self.claim_group(seq.plus(1), limit);
-        }
-    }
-
-    #[inline(never)]
-    fn claim_group(&self, first: Sequence, limit: Sequence) {
-        if first.plus(GROUP_SLOTS) > limit {
-            return;
-        }
-        let offset = (first.0 & self.slot_mask) * self.slot_stride;
-        let words = (CLAIMED_WORD..GROUP_SLOTS * self.slot_stride).step_by(LINE);
-        for word in words.map(|word| offset + word) {
-            // SAFETY: within the slots, as a group begins at a multiple of its slots (R1).
-            let word = unsafe { self.slots.add(word as usize) };
-            // SAFETY: as in `write`.
-            let word: &'m AtomicU64 = unsafe { word.cast().as_ref() };
-            // Relaxed: what nobody reads, as the message before is overwritten from the limit's raise on.
-            word.store(0, Ordering::Relaxed);
+    pub(crate) fn claim_before(&self, ring: &RingView<'m>, next: Sequence, limit: Sequence) {
+        if next.0 & self.group_mask == 0 && next.plus(GROUP_SLOTS) <= limit {
+            claim_group(ring, next);
         }
     }
 
@@ -137,5 +162,21 @@ impl<'m> PlainSlots<'m> {
         stride <= CLAIMED_STRIDE_MAX
             && stride.is_multiple_of(LINE as u64 / 2)
             && capacity >= GROUP_SLOTS
+    }
+}
+
+#[inline(never)]
+fn claim_group(ring: &RingView<'_>, first: Sequence) {
+    let slots = ring.home(first).block();
+    let words = (CLAIMED_WORD..GROUP_SLOTS * ring.geometry().slot_stride).step_by(LINE);
+    for offset in words {
+        // SAFETY: within the slots, as a group begins at a multiple of its slots (R1).
+        let word = unsafe { slots.add(offset as usize) };
+        // SAFETY:
+        // - mapped while `ring` is: R1. Aligned: slots are a multiple of 8 from a page.
+        // - peer writes are no race on an atomic.
+        let word: &AtomicU64 = unsafe { word.cast().as_ref() };
+        // Relaxed: what nobody reads, as the message before is overwritten from the limit's raise on.
+        word.store(0, Ordering::Relaxed);
     }
 }

@@ -42,6 +42,33 @@ pub(crate) struct Home<'m> {
     mapped: PhantomData<&'m ()>,
 }
 
+/// Slots of one lap, one after the other.
+pub(crate) struct Homes<'m> {
+    next: Home<'m>,
+    left: u64,
+    slot_stride: usize,
+}
+
+/// The slots of one lap: where many messages are read one after the other, it is found out once.
+///
+/// Invariant R1, as for [`RingView`]: the slots are mapped for `'m`.
+#[derive(Clone, Copy)]
+pub(crate) struct Lap<'m> {
+    /// One more than its last sequence.
+    until: Sequence,
+    /// Where the slot of sequence 0 would be, if all slots from there lay one after the other.
+    origin: *mut u8,
+    slot_stride: u64,
+    /// The stamp of messages in their own slots.
+    stamp: u64,
+    mapped: PhantomData<&'m ()>,
+}
+
+// SAFETY: as for `RingView`.
+unsafe impl Send for Lap<'_> {}
+// SAFETY: as for `RingView`.
+unsafe impl Sync for Lap<'_> {}
+
 /// The cursors segment of a topic, borrowed for `'m`.
 ///
 /// Invariant R2: `base` is page-aligned, and `geometry.cursors_bytes` bytes from there are mapped
@@ -102,17 +129,28 @@ impl<'m> RingView<'m> {
         }
     }
 
-    /// The stamps of `seq` and all after it, to the end of its lap.
+    /// The lap of `seq`.
+    pub(crate) fn lap(&self, seq: Sequence) -> Lap<'m> {
+        let first = Sequence(seq.0 & !self.slot_mask);
+        let before = first.0.wrapping_mul(self.geometry.slot_stride) as usize;
+        Lap {
+            until: first.plus(self.slot_mask + 1),
+            origin: self.slots.as_ptr().wrapping_sub(before),
+            slot_stride: self.geometry.slot_stride,
+            stamp: self.geometry.stamps.stamp(first, 0),
+            mapped: PhantomData,
+        }
+    }
+
+    /// The slots of `len` messages from `first` on, but none after its lap.
     #[inline(always)]
-    pub(crate) fn stamps_of_lap(&self, seq: Sequence) -> impl Iterator<Item = &'m AtomicU64> {
-        let (first, stride) = (self.slot(seq), self.geometry.slot_stride as usize);
-        let len = self.geometry.shape.capacity_slots - (seq.0 & self.slot_mask);
-        (0..len as usize).map(move |index| {
-            // SAFETY: a slot of the same lap, which lies within the segment (R1).
-            let slot = unsafe { first.add(index * stride) };
-            // SAFETY: as in `stamp`.
-            unsafe { slot.cast().as_ref() }
-        })
+    pub(crate) fn homes(&self, first: Sequence, len: u64) -> Homes<'m> {
+        let left_of_lap = self.slot_mask + 1 - (first.0 & self.slot_mask);
+        Homes {
+            next: self.home(first),
+            left: len.min(left_of_lap),
+            slot_stride: self.geometry.slot_stride as usize,
+        }
     }
 
     /// [`Control::limit`].
@@ -293,6 +331,61 @@ impl<'m> RingView<'m> {
         // - mapped for `'m`: R1. Aligned: R1 (`base` is page-aligned) and `Offset::new`.
         // - valid whatever a peer writes, and peer writes are no race on it: `T: Shared`.
         unsafe { pointer.cast().as_ref() }
+    }
+}
+
+impl<'m> Lap<'m> {
+    /// One more than its last sequence.
+    #[inline(always)]
+    pub(crate) fn until(&self) -> Sequence {
+        self.until
+    }
+
+    /// The stamp of messages of this lap in their own slots.
+    #[inline(always)]
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp
+    }
+
+    /// The slot of `seq`.
+    ///
+    /// # Safety
+    ///
+    /// `seq` is of this lap.
+    #[inline(always)]
+    pub(crate) unsafe fn home(&self, seq: Sequence) -> Home<'m> {
+        let offset = seq.0.wrapping_mul(self.slot_stride) as usize;
+        Home {
+            seq,
+            // SAFETY: a slot, as the caller promises, which lies within the segment (R1).
+            slot: unsafe { NonNull::new_unchecked(self.origin.wrapping_add(offset)) },
+            mapped: PhantomData,
+        }
+    }
+}
+
+impl<'m> Iterator for Homes<'m> {
+    type Item = Home<'m>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Home<'m>> {
+        self.left = self.left.checked_sub(1)?;
+        let home = self.next;
+        let after = home.slot.as_ptr().wrapping_add(self.slot_stride);
+        self.next = Home {
+            seq: home.seq.plus(1),
+            // SAFETY: the end of a slot.
+            slot: unsafe { NonNull::new_unchecked(after) },
+            mapped: PhantomData,
+        };
+        Some(home)
+    }
+}
+
+impl Homes<'_> {
+    /// How many there are left.
+    pub(crate) fn len(&self) -> usize {
+        self.left as usize
     }
 }
 

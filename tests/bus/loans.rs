@@ -86,6 +86,10 @@ fn an_exclusive_publisher_has_one_loan_at_a_time() {
     let bus = TestBus::new();
     let topic = bus.topic("t").create().unwrap();
     let publisher = topic.publisher().unwrap();
+    // Nothing is in the way of the next messages, as the publisher knows from these.
+    for _ in 0..3 {
+        publisher.publish(b"x").unwrap();
+    }
     let loan = publisher.loan(1).unwrap();
     assert_eq!(publisher.loan(1).err(), Some(PublishError::LoanOutstanding));
     assert_eq!(publisher.publish(b"x"), Err(PublishError::LoanOutstanding));
@@ -98,7 +102,13 @@ fn an_exclusive_publisher_has_one_loan_at_a_time() {
         Some(PublishError::LoanOutstanding)
     );
     loan.commit().unwrap();
-    assert_eq!(publisher.publish(b"x"), Ok(1));
+    for sequence in 4..7 {
+        assert_eq!(publisher.publish(b"x"), Ok(sequence));
+    }
+    let run = publisher.loan_run(2, 1).unwrap();
+    assert_eq!(publisher.publish(b"x"), Err(PublishError::LoanOutstanding));
+    drop(run);
+    assert_eq!(publisher.publish(b"x"), Ok(7));
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
         if count as u64 > capacity {
             return Err(PublishError::RunTooLong { count, capacity });
         }
-        if core.on_loan().get() > 0 {
+        if core.on_loan() > 0 {
             return Err(PublishError::LoanOutstanding);
         }
         let mut lent = Vec::with_capacity(count);
@@ -110,7 +110,7 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
             })?;
             lent.push(slot);
         }
-        core.on_loan().set(1);
+        core.note_loan();
         Ok(Self {
             core,
             lent,
@@ -214,7 +214,7 @@ impl<'p, T: Payload + ?Sized> LoanRun<'p, T> {
 
 impl<T: ?Sized> Drop for LoanRun<'_, T> {
     fn drop(&mut self) {
-        self.core.on_loan().set(0);
+        self.core.note_return();
     }
 }
 

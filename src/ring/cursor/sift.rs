@@ -162,12 +162,12 @@ impl<'m> Cursor<'m> {
     ) -> u32 {
         let at_home = self.ring.geometry().stamps.stamp(self.next, 0);
         let mut len = 0;
-        for stamp in self.ring.stamps_of_lap(self.next).take(max as usize) {
+        for home in self.ring.homes(self.next, max.into()) {
             // Acquire: edge COMMIT, as in `count_ready`.
-            if load_acquire(stamp) != at_home {
+            if load_acquire(home.stamp()) != at_home {
                 break;
             }
-            let seq = self.next.plus(len.into());
+            let seq = home.sequence();
             if is_wanted(&self.ring, Place::home(seq)) {
                 wanted.push(seq);
             }

@@ -58,6 +58,13 @@ pub(crate) struct Home<'m> {
     stamp: &'m AtomicU64,
 }
 
+/// The slots of one lap.
+#[derive(Clone, Copy)]
+pub(crate) struct Lap<'m> {
+    ring: RingView<'m>,
+    first: Sequence,
+}
+
 /// The cursors segment of a topic.
 #[derive(Clone, Copy)]
 pub(crate) struct CellsView<'m> {
@@ -144,8 +151,17 @@ impl<'m> RingView<'m> {
         Home { seq, stamp }
     }
 
-    pub(crate) fn stamps_of_lap(&self, seq: Sequence) -> impl Iterator<Item = &'m AtomicU64> {
-        self.topic.stamps[self.slot(seq)..].iter()
+    pub(crate) fn lap(&self, seq: Sequence) -> Lap<'m> {
+        let capacity = self.geometry().shape.capacity_slots;
+        Lap {
+            ring: *self,
+            first: Sequence(seq.0 - seq.0 % capacity),
+        }
+    }
+
+    pub(crate) fn homes(&self, first: Sequence, len: u64) -> impl Iterator<Item = Home<'m>> {
+        let (ring, until) = (*self, self.lap(first).until());
+        (first.0..until.0.min(first.0 + len)).map(move |seq| ring.home(Sequence(seq)))
     }
 
     pub(crate) fn limit(&self) -> &'m AtomicU64 {
@@ -221,6 +237,21 @@ impl<'m> RingView<'m> {
 
     fn slot(&self, seq: Sequence) -> usize {
         (seq.0 & (self.topic.geometry.shape.capacity_slots - 1)) as usize
+    }
+}
+
+impl<'m> Lap<'m> {
+    pub(crate) fn until(&self) -> Sequence {
+        self.first.plus(self.ring.geometry().shape.capacity_slots)
+    }
+
+    pub(crate) fn stamp(&self) -> u64 {
+        self.ring.geometry().stamps.stamp(self.first, 0)
+    }
+
+    pub(crate) unsafe fn home(&self, seq: Sequence) -> Home<'m> {
+        assert!(self.first <= seq && seq < self.until(), "another lap");
+        self.ring.home(seq)
     }
 }
 

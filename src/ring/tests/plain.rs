@@ -45,11 +45,11 @@ fn a_claim_stores_into_each_line_of_the_next_group_and_into_no_stamp() {
     for shape in shapes() {
         let topic = HeapTopic::new(shape);
         let ring = topic.ring();
-        let slots = PlainSlots::of(&ring);
+        let slots = PlainSlots::of(&ring, 1);
         let stride = ring.geometry().slot_stride;
-        // The last of a group in the lap after the first: the next one begins the second group.
-        let last = Sequence(CAPACITY + GROUP - 1);
-        let words = words_after(&ring, || slots.claim_after(last, last.plus(1 + GROUP)));
+        // In the lap after the first, the beginning of the second group.
+        let next = Sequence(CAPACITY + GROUP);
+        let words = words_after(&ring, || slots.claim_before(&ring, next, next.plus(GROUP)));
         let group = GROUP * stride / 8..2 * GROUP * stride / 8;
         for (index, word) in (0..).zip(words) {
             let is_claimed = group.contains(&index) && index % 8 == 7;
@@ -64,16 +64,16 @@ fn nothing_is_claimed_inside_of_a_group_or_beyond_the_limit() {
     for shape in shapes() {
         let topic = HeapTopic::new(shape);
         let ring = topic.ring();
-        let slots = PlainSlots::of(&ring);
-        let last = Sequence(GROUP - 1);
-        for (seq, limit) in [
-            (last.minus(1), last.plus(3 * GROUP)),
-            (last.plus(1), last.plus(3 * GROUP)),
-            (last, last.plus(GROUP)),
-            (last, last.plus(1)),
+        let slots = PlainSlots::of(&ring, 1);
+        let second = Sequence(GROUP);
+        for (next, limit) in [
+            (second.minus(1), second.plus(3 * GROUP)),
+            (second.plus(1), second.plus(3 * GROUP)),
+            (second, second.plus(GROUP - 1)),
+            (second, second),
         ] {
-            let words = words_after(&ring, || slots.claim_after(seq, limit));
-            assert!(words.iter().all(|word| *word == 1), "{seq:?}, {limit:?}");
+            let words = words_after(&ring, || slots.claim_before(&ring, next, limit));
+            assert!(words.iter().all(|word| *word == 1), "{next:?}, {limit:?}");
         }
     }
 }
