@@ -36,33 +36,57 @@ pub(crate) use std::{hint::spin_loop, sync::atomic::compiler_fence};
 /// Asks for the line of `address` to be read soon, as somebody who polls it does; any address will do.
 #[inline(always)]
 pub(crate) fn prefetch_read(address: *const u8) {
+    prefetch_read_from::<0>(address, 0);
+}
+
+/// The same for the byte `AFTER` bytes after `start + offset`, which is not computed first.
+#[inline(always)]
+pub(crate) fn prefetch_read_from<const AFTER: usize>(start: *const u8, offset: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: a hint, which accesses nothing.
     unsafe {
-        std::arch::asm!("prefetcht0 [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+        std::arch::asm!(
+            "prefetcht0 [{} + {} + {}]", in(reg) start, in(reg) offset, const AFTER,
+            options(nostack, readonly, preserves_flags)
+        );
     }
     #[cfg(all(target_arch = "aarch64", not(miri)))]
     // SAFETY: as above.
     unsafe {
-        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+        std::arch::asm!(
+            "prfm pldl1keep, [{}, {}]", in(reg) start.wrapping_add(AFTER), in(reg) offset,
+            options(nostack, readonly, preserves_flags)
+        );
     }
-    let _ = address;
+    let _ = (start, offset);
 }
 
 /// Asks for the line of `address` to be this processor's to write soon; any address will do.
 #[inline(always)]
 pub(crate) fn prefetch_write(address: *const u8) {
+    prefetch_write_from::<0>(address, 0);
+}
+
+/// The same for the byte `AFTER` bytes after `start + offset`, which is not computed first.
+#[inline(always)]
+pub(crate) fn prefetch_write_from<const AFTER: usize>(start: *const u8, offset: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: a hint, which accesses nothing; processors without it take it for no operation.
     unsafe {
-        std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+        std::arch::asm!(
+            "prefetchw [{} + {} + {}]", in(reg) start, in(reg) offset, const AFTER,
+            options(nostack, readonly, preserves_flags)
+        );
     }
     #[cfg(all(target_arch = "aarch64", not(miri)))]
     // SAFETY: as above.
     unsafe {
-        std::arch::asm!("prfm pstl1keep, [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+        std::arch::asm!(
+            "prfm pstl1keep, [{}, {}]", in(reg) start.wrapping_add(AFTER), in(reg) offset,
+            options(nostack, readonly, preserves_flags)
+        );
     }
-    let _ = address;
+    let _ = (start, offset);
 }
 
 /// Whether [`prefetch_write`] makes a line this processor's that another one has read. AMD's do not heed it

@@ -122,7 +122,7 @@ pub unsafe extern "C" fn ringbus_publish(
     });
     match sent {
         Ok(code) => code,
-        Err(Left::Tell(taken)) => tell(taken),
+        Err(Left::More(taken)) => do_more(taken),
         // SAFETY: as the crate's contract says.
         Err(Left::Publish(taken)) => unsafe {
             publish_taken(taken, payload, len_bytes, timeout_ns, sequence)
@@ -157,8 +157,8 @@ enum Left<'t> {
     All,
     /// All but finding the publisher.
     Publish(Taken<'t, Publisher>),
-    /// The message is sent; somebody sleeps.
-    Tell(Taken<'t, Publisher>),
+    /// The message is sent, and something is due.
+    More(Taken<'t, Publisher>),
 }
 
 /// Publishes without a call if nothing is in the way.
@@ -180,15 +180,15 @@ unsafe fn publish_at_once<'t>(
         return Err(Left::All);
     }
     let publisher = handle::take_at_once(publisher).ok_or(Left::All)?;
-    let Some((sent, must_tell)) = publisher.inner().publish_at_once(meta, payload) else {
+    let Some(sent) = publisher.inner().publish_at_once(meta, payload) else {
         return Err(Left::Publish(publisher));
     };
     // SAFETY: aligned; the rest is as this function requires.
     if let Some(sequence) = unsafe { sequence.as_mut() } {
         *sequence = sent;
     }
-    match must_tell {
-        true => Err(Left::Tell(publisher)),
+    match publisher.inner().has_more_to_do(sent) {
+        true => Err(Left::More(publisher)),
         false => Ok(Code::Ok),
     }
 }
@@ -196,9 +196,9 @@ unsafe fn publish_at_once<'t>(
 #[cold]
 #[inline(never)]
 #[allow(improper_ctypes_definitions, reason = "called by Rust only")]
-extern "C" fn tell(publisher: Taken<'_, Publisher>) -> Code {
+extern "C" fn do_more(publisher: Taken<'_, Publisher>) -> Code {
     guard(|| {
-        publisher.inner().tell_subscribers();
+        publisher.inner().do_more();
         Ok(Code::Ok)
     })
 }
@@ -275,6 +275,16 @@ pub unsafe extern "C" fn ringbus_publish_message(
 }
 
 impl Outgoing {
+    /// Whether there is nothing about it that has to be looked at closely: no attributes, and a payload that
+    /// can be.
+    #[inline(always)]
+    fn is_simple(&self) -> bool {
+        !self.payload.is_null()
+            & (self.payload_len_bytes <= isize::MAX as usize)
+            & (self.attribute_count == 0)
+            & (self.reserved == [0; 3])
+    }
+
     /// Puts its attributes together at `index`, if it has any; refuses what means nothing yet.
     ///
     /// # Safety
@@ -363,21 +373,21 @@ pub unsafe extern "C" fn ringbus_publish_batch(
             tell(0);
             // SAFETY: as the crate's contract says.
             let messages = unsafe { slice(messages, count, "messages") }?;
+            let is_simple = messages
+                .iter()
+                .fold(true, |all, message| all & message.is_simple());
             let mut attributed = 0;
-            for message in messages {
-                let (payload, len) = (message.payload.cast::<u8>(), message.payload_len_bytes);
+            if !is_simple {
                 // SAFETY: as the crate's contract says.
-                unsafe { slice(payload, len, "messages[..].payload") }?;
-                // SAFETY: as the crate's contract says.
-                unsafe { message.encode(&mut publisher.attributes, attributed) }?;
-                attributed += usize::from(message.attribute_count > 0);
+                attributed = unsafe { encode_all(messages, &mut publisher.attributes) }?;
             }
             let mut attributes = publisher.attributes[..attributed].iter();
             let inner = publisher.inner();
             let before = inner.published();
             let mut sent_at_once = 0;
-            if attributed == 0 {
-                sent_at_once = send_plainly(inner, messages);
+            if is_simple {
+                // SAFETY: simple, as was found; the rest is the crate's contract.
+                sent_at_once = unsafe { send_plainly(inner, messages) };
             }
             let outgoing = messages[sent_at_once..].iter().map(|message| {
                 let (payload, len) = (message.payload.cast::<u8>(), message.payload_len_bytes);
@@ -399,16 +409,42 @@ pub unsafe extern "C" fn ringbus_publish_batch(
     })
 }
 
-/// Sends as many of the messages, whose pointers were checked, as are sent without a call; how many.
+/// Sends as many of the messages as are sent without a call; how many.
+///
+/// # Safety
+///
+/// All are [simple](Outgoing::is_simple), and as the crate's contract says.
 #[inline(always)]
-fn send_plainly(publisher: &ringbus::Publisher<[u8]>, messages: &[Outgoing]) -> usize {
-    let outgoing = messages.iter().map_while(|message| {
+unsafe fn send_plainly(publisher: &ringbus::Publisher<[u8]>, messages: &[Outgoing]) -> usize {
+    let outgoing = messages.iter().map(|message| {
         let (payload, len) = (message.payload.cast::<u8>(), message.payload_len_bytes);
-        // SAFETY: as the crate's contract says, and checked before.
-        let payload = unsafe { bytes(payload, len) }?;
-        Some((Meta::new().tag(message.tag).flags(message.flags), payload))
+        // SAFETY: not NULL, and no more bytes than there can be, as was found; the rest is the crate's contract.
+        let payload = unsafe { std::slice::from_raw_parts(payload, len) };
+        (Meta::new().tag(message.tag).flags(message.flags), payload)
     });
     publisher.publish_many_at_once(outgoing)
+}
+
+/// Checks the messages of a batch, and puts the attributes together of those that have some: how many have.
+///
+/// # Safety
+///
+/// As the crate's contract says.
+#[inline(never)]
+unsafe fn encode_all(
+    messages: &[Outgoing],
+    attributes: &mut Vec<Attributes>,
+) -> Result<usize, Failure> {
+    let mut attributed = 0;
+    for message in messages {
+        let (payload, len) = (message.payload.cast::<u8>(), message.payload_len_bytes);
+        // SAFETY: as this function requires.
+        unsafe { slice(payload, len, "messages[..].payload") }?;
+        // SAFETY: as this function requires.
+        unsafe { message.encode(attributes, attributed) }?;
+        attributed += usize::from(message.attribute_count > 0);
+    }
+    Ok(attributed)
 }
 
 /// Waits until `count` living subscribers have joined the topic, for at most `timeout_ns`.

@@ -76,8 +76,8 @@ impl Subscriber {
         // SAFETY: the result borrows `self`, which owns it; nothing is held that borrows from it.
         let subscriber = unsafe { self.inner.borrow_mut() };
         let found = subscriber.poll_at_once()?;
-        if let Some((sequence, payload, head)) = found {
-            put_message!(out.place(), sequence, payload, head);
+        if let Some(plain) = found {
+            put_message!(out.place(), plain.sequence, plain.payload, plain.head);
         }
         Some(found.is_some())
     }
@@ -330,14 +330,13 @@ pub unsafe extern "C" fn ringbus_subscriber_poll_batch(
         let messages = unsafe { places(messages, max, "messages") }?;
         handle::with(subscriber, "subscriber", |subscriber| {
             let batch = subscriber.release_to_hold().poll_batch(max)?;
-            let plain = batch.plain_len() as usize;
-            for (place, index) in messages.iter_mut().zip(0..plain as u32) {
-                let (message, head) = batch.plain(index);
-                put_message!(place, message.sequence(), message.payload(), head);
+            let mut taken = 0;
+            for (place, plain) in messages.iter_mut().zip(batch.plain()) {
+                put_message!(place, plain.sequence, plain.payload, plain.head);
+                taken += 1;
             }
-            let mut taken = plain;
-            if plain < batch.len() {
-                for (place, message) in messages.iter_mut().zip(&batch).skip(plain) {
+            if taken < batch.len() {
+                for (place, message) in messages.iter_mut().zip(&batch).skip(taken) {
                     let (sequence, head) = (message.sequence(), message.head());
                     put_message!(place, sequence, message.payload(), head);
                     taken += 1;

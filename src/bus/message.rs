@@ -4,11 +4,13 @@ use std::{fmt, marker::PhantomData};
 
 use super::{
     Payload,
+    clock::Clock,
     error::PollError,
     head::Head,
     subscriber_core::{SubscriberCore, payload_from},
 };
 use crate::ring::{
+    block::PlainForm,
     cursor::Run,
     place::Place,
     sequence::Sequence,
@@ -430,28 +432,51 @@ impl<'s, T: Payload + ?Sized> Batch<'s, T> {
 }
 
 impl Batch<'_, [u8]> {
-    /// How many messages, from the first on, [`plain`](Self::plain) can read.
+    /// Its first messages, as far as they are plain, for less than the iterator asks.
     #[doc(hidden)]
     #[inline(always)]
-    pub fn plain_len(&self) -> u32 {
-        self.subscriber.plain_len().min(self.run.len)
-    }
-
-    /// Message `index` of the first [`plain_len`](Self::plain_len), with what stands beside it, for less
-    /// than the iterator asks.
-    #[doc(hidden)]
-    #[inline(always)]
-    pub fn plain(&self, index: u32) -> (MessageRef<'_, [u8]>, Head) {
-        debug_assert!(index < self.plain_len());
-        let place = Place::home(self.run.first.plus(index.into()));
-        let message = MessageRef {
-            subscriber: self.subscriber,
-            place,
-            // SAFETY: the batch holds the run until it is dropped, and the result borrows it. Whatever
-            // `index` is, a home is a block of the ring.
-            payload: unsafe { self.subscriber.payload_bytes(place) },
+    pub fn plain(&self) -> impl Iterator<Item = Plain<'_>> {
+        let len = match self.subscriber.has_plain_heads() {
+            true => self.subscriber.home_len().min(self.run.len),
+            false => 0,
         };
-        (message, self.subscriber.plain_head(place))
+        let form = self.subscriber.ring().plain_form();
+        let homes = self.subscriber.homes(self.run.first, len);
+        // SAFETY: the batch holds the run until it is dropped, and the result borrows it.
+        homes.map(move |home| unsafe { Plain::read(form, home) })
+    }
+}
+
+/// A message with neither time nor attributes, as those read it who need all of it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'b> {
+    pub sequence: u64,
+    pub payload: &'b [u8],
+    pub head: Head,
+}
+
+impl Plain<'_> {
+    /// # Safety
+    ///
+    /// The message is in a slot of the ring that `form` is of, and is not released, nor the subscriber
+    /// dropped, while the result lives.
+    #[inline(always)]
+    pub(super) unsafe fn read(form: PlainForm, home: Home) -> Self {
+        // SAFETY: the caller's promise.
+        let (start, len, header) = unsafe { form.read(home) };
+        Self {
+            sequence: home.sequence().0,
+            // SAFETY:
+            // - the block holds `payload_max_bytes`, which bound `len`, and is mapped while the subscriber
+            //   lives; no publisher writes it while the run is held (R3). Both are the caller's promise.
+            payload: unsafe { std::slice::from_raw_parts(start.as_ptr(), len) },
+            head: Head {
+                header,
+                clock: Clock::NONE,
+                is_lean: form.is_lean(),
+            },
+        }
     }
 }
 

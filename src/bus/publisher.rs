@@ -11,6 +11,7 @@ use super::{
     error::{JoinError, PublishError},
     publisher_core::PublisherCore,
 };
+use crate::ring::sequence::Sequence;
 
 /// What stands beside a payload and is chosen by its publisher: a tag, flags and attributes.
 ///
@@ -346,9 +347,13 @@ impl<T: Payload + ?Sized> Publisher<T> {
         let mut published = 0;
         for (meta, payload) in messages {
             let payload = payload.bytes();
-            if self.core.publish_plainly(meta, payload).is_none() {
-                self.core
-                    .publish_by_call::<false>(meta, payload, patience)?;
+            match self.core.publish_plainly(meta, payload) {
+                Some(seq) if self.core.is_claim_due(seq) => self.core.claim(),
+                Some(_) => {}
+                None => {
+                    self.core
+                        .publish_by_call::<false>(meta, payload, patience)?;
+                }
             }
             published += 1;
         }
@@ -422,13 +427,18 @@ impl<T: Payload + ?Sized> Publisher<T> {
 
 impl Publisher<[u8]> {
     /// [`publish_with`](Self::publish_with) as far as it makes no call, for functions that need no stack
-    /// frame then. `None`: nothing was sent; publish. The second is `true` if
-    /// [`tell_subscribers`](Self::tell_subscribers) is due.
+    /// frame then. `None`: nothing was sent; publish. Something may be [due](Self::has_more_to_do) after it.
     #[doc(hidden)]
     #[inline(always)]
-    pub fn publish_at_once(&self, meta: Meta<'_>, payload: &[u8]) -> Option<(u64, bool)> {
-        let seq = self.core.publish_plainly(meta, payload)?;
-        Some((seq, self.core.is_awaited()))
+    pub fn publish_at_once(&self, meta: Meta<'_>, payload: &[u8]) -> Option<u64> {
+        self.core.publish_plainly(meta, payload).map(|seq| seq.0)
+    }
+
+    /// Whether [`do_more`](Self::do_more) is due after message `sequence`, which was published at once.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn has_more_to_do(&self, sequence: u64) -> bool {
+        self.core.has_more_to_do(Sequence(sequence))
     }
 
     /// The same for messages up to the first where that cannot be; how many, whose subscribers were told.
@@ -442,15 +452,23 @@ impl Publisher<[u8]> {
             return 0;
         }
         let _bell = BellAtLast(&self.core);
-        messages
-            .take_while(|(meta, payload)| self.core.publish_plainly(*meta, payload).is_some())
-            .count()
+        let mut published = 0;
+        for (meta, payload) in messages {
+            let Some(seq) = self.core.publish_plainly(meta, payload) else {
+                break;
+            };
+            if self.core.is_claim_due(seq) {
+                self.core.claim();
+            }
+            published += 1;
+        }
+        published
     }
 
-    /// Wakes those who sleep until something is published.
+    /// What is due after a message that was published at once: those are woken who sleep until there is one.
     #[doc(hidden)]
-    pub fn tell_subscribers(&self) {
-        self.core.ring_the_bell();
+    pub fn do_more(&self) {
+        self.core.do_more();
     }
 }
 

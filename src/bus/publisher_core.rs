@@ -24,6 +24,7 @@ use crate::{
         plain::PlainSlots,
         publish::{ExclusivePublisher, ReadyStamp, Reserve, Shut},
         publish_shared::{ChunkLoan, CommitRefusal, LoanRefusal, SharedPublisher},
+        sequence::Sequence,
         view::{CellsView, RingView},
     },
     segment::generation,
@@ -186,10 +187,26 @@ impl PublisherCore {
         patience: Patience,
     ) -> Result<u64, PublishError> {
         if let Some(seq) = self.publish_plainly(meta, payload) {
-            self.ring_the_bell();
-            return Ok(seq);
+            if self.has_more_to_do(seq) {
+                self.do_more();
+            }
+            return Ok(seq.0);
         }
         self.publish_by_call::<true>(meta, payload, patience)
+    }
+
+    /// Whether [`do_more`](Self::do_more) is due after message `seq`, which was published plainly.
+    #[inline(always)]
+    pub(super) fn has_more_to_do(&self, seq: Sequence) -> bool {
+        self.is_claim_due(seq) || self.arrivals.is_awaited()
+    }
+
+    /// What is due after some messages only: slots are claimed, and those woken who sleep.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn do_more(&self) {
+        self.ring_the_bell();
+        self.claim();
     }
 
     /// What is not plain, by calls: what it needs of registers and stack costs plain messages nothing. With
@@ -237,10 +254,10 @@ impl PublisherCore {
         Ok(seq)
     }
 
-    /// Publishes a payload and counts it, if it is plain and nothing is in the way, without a call. The bell
-    /// is still to be [rung](Self::ring_the_bell).
+    /// Publishes a payload and counts it, if it is plain and nothing is in the way, without a call. What is
+    /// [due](Self::has_more_to_do) after it is still to be done.
     #[inline(always)]
-    pub(super) fn publish_plainly(&self, meta: Meta<'_>, payload: &[u8]) -> Option<u64> {
+    pub(super) fn publish_plainly(&self, meta: Meta<'_>, payload: &[u8]) -> Option<Sequence> {
         let len = payload.len();
         let Engine::Exclusive(publisher) = self.engine() else {
             return None;
@@ -264,10 +281,23 @@ impl PublisherCore {
         // - a `&[u8]` of the caller never overlaps a block that is not published.
         let stamp = unsafe { self.slots.write(seq, header, payload) };
         publisher.stamp(stamp);
-        let (next, limit) = (publisher.next(), publisher.limit());
-        self.slots.claim_before(&self.ring, next, limit);
         self.count(len);
-        Some(seq.0)
+        Some(seq)
+    }
+
+    /// Whether [`claim`](Self::claim) is due after message `seq`.
+    #[inline(always)]
+    pub(super) fn is_claim_due(&self, seq: Sequence) -> bool {
+        self.slots.is_claim_due(seq.plus(1))
+    }
+
+    /// Claims the slots of the next messages of an exclusive topic, if that is due.
+    #[cold]
+    pub(super) fn claim(&self) {
+        if let Engine::Exclusive(publisher) = self.engine() {
+            let (next, limit) = (publisher.next(), publisher.limit());
+            self.slots.claim(&self.ring, next, limit);
+        }
     }
 
     /// Publishes any payload, and counts it; does not ring the bell, unless it has to wait.
@@ -290,12 +320,6 @@ impl PublisherCore {
         }
     }
 
-    /// True while subscribers sleep until something is published.
-    #[inline(always)]
-    pub(super) fn is_awaited(&self) -> bool {
-        self.arrivals.is_awaited()
-    }
-
     /// The path that nothing holds up, kept apart so that it carries no reason for a refusal.
     #[inline(always)]
     fn publish_at_once(&self, meta: Meta<'_>, payload: &[u8]) -> Option<u64> {
@@ -309,7 +333,7 @@ impl PublisherCore {
                 self.write(place, meta, payload);
                 publisher.stamp(stamp);
                 let (next, limit) = (publisher.next(), publisher.limit());
-                self.slots.claim_before(&self.ring, next, limit);
+                self.slots.claim(&self.ring, next, limit);
                 self.slots.begin_stretch(&self.ring, next, limit);
                 place.sequence()
             }

@@ -6,7 +6,7 @@ use super::{
     Batch, Message, Payload,
     error::{JoinError, PollError},
     filter::Filter,
-    head::Head,
+    message::Plain,
     start::Start,
     subscriber_core::{Joining, SubscriberCore},
     topic_shared::TopicShared,
@@ -278,12 +278,13 @@ impl Subscriber<[u8]> {
     /// [`give_back`](Self::give_back).
     #[doc(hidden)]
     #[inline(always)]
-    pub fn poll_at_once(&mut self) -> Option<Option<(u64, &[u8], Head)>> {
+    pub fn poll_at_once(&mut self) -> Option<Option<Plain<'_>>> {
         match self.core.take_next() {
             Next::Home(home) => {
                 // SAFETY: the result borrows the subscriber, and so ends before the run is released.
-                let (payload, head) = unsafe { self.core.read_plainly(home) };
-                Some(Some((home.sequence().0, payload, head)))
+                Some(Some(unsafe {
+                    Plain::read(self.core.ring().plain_form(), home)
+                }))
             }
             Next::Nothing => Some(None),
             Next::Other => None,

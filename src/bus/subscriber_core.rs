@@ -284,25 +284,6 @@ impl SubscriberCore {
         unsafe { std::slice::from_raw_parts(start.as_ptr(), len) }
     }
 
-    /// The same with what stands beside it, for a topic [without other fields](Self::has_plain_heads).
-    ///
-    /// # Safety
-    ///
-    /// As [`payload_bytes`](Self::payload_bytes).
-    #[inline(always)]
-    pub(super) unsafe fn read_plainly<'a>(&self, home: Home) -> (&'a [u8], Head) {
-        let ring = self.cursor.ring();
-        let (start, len, header) = ring.read_plainly(home);
-        let head = Head {
-            header,
-            clock: Clock::NONE,
-            is_lean: ring.geometry().header_form == HeaderForm::Lean,
-        };
-        // SAFETY: as in `payload_bytes`.
-        let payload = unsafe { std::slice::from_raw_parts(start.as_ptr(), len) };
-        (payload, head)
-    }
-
     /// The attributes of a message of a run that was taken.
     ///
     /// # Safety
@@ -351,27 +332,6 @@ impl SubscriberCore {
             header: self.cursor.ring().read_header(place),
             clock: self.clock,
             is_lean: self.cursor.ring().geometry().header_form == HeaderForm::Lean,
-        }
-    }
-
-    /// The same for a topic [without other fields](Self::has_plain_heads).
-    #[inline(always)]
-    pub(super) fn plain_head(&self, place: Place) -> Head {
-        let ring = self.cursor.ring();
-        Head {
-            header: ring.read_plain_header(place),
-            clock: Clock::NONE,
-            is_lean: ring.geometry().header_form == HeaderForm::Lean,
-        }
-    }
-
-    /// How many messages of the run that was selected last, from the first on, need no closer look: they
-    /// are consecutive, lie in their own slots, and have [plain heads](Self::has_plain_heads).
-    #[inline(always)]
-    pub(super) fn plain_len(&self) -> u32 {
-        match self.has_plain_heads() {
-            true => self.home_len(),
-            false => 0,
         }
     }
 

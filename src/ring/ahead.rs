@@ -1,7 +1,7 @@
 //! Asking for a slot before it is read or written, so that nobody waits for its lines when it is.
 
 use super::layout::Geometry;
-use crate::sync::{AtomicU64, prefetch_read, prefetch_write};
+use crate::sync::{AtomicU64, prefetch_read_from, prefetch_write_from};
 
 /// Where the slot some way ahead is: bytes from the start of a slot. Two lines are asked for there, whichever
 /// of them are of that slot.
@@ -23,21 +23,16 @@ impl Ahead {
     /// Asks for it to be read, from the slot that begins with `stamp`.
     #[inline(always)]
     pub(super) fn ask_to_read(self, stamp: &AtomicU64) {
-        let slot = self.from(stamp);
-        prefetch_read(slot);
-        prefetch_read(slot.wrapping_add(LINE));
+        let slot = std::ptr::from_ref(stamp).cast();
+        prefetch_read_from::<0>(slot, self.0);
+        prefetch_read_from::<LINE>(slot, self.0);
     }
 
     /// Asks for it to be written.
     #[inline(always)]
     pub(super) fn ask_to_write(self, stamp: &AtomicU64) {
-        let slot = self.from(stamp);
-        prefetch_write(slot);
-        prefetch_write(slot.wrapping_add(LINE));
-    }
-
-    #[inline(always)]
-    fn from(self, stamp: &AtomicU64) -> *const u8 {
-        std::ptr::from_ref(stamp).cast::<u8>().wrapping_add(self.0)
+        let slot = std::ptr::from_ref(stamp).cast();
+        prefetch_write_from::<0>(slot, self.0);
+        prefetch_write_from::<LINE>(slot, self.0);
     }
 }

@@ -187,25 +187,6 @@ impl RingView<'_> {
         }
     }
 
-    /// The same for a topic whose blocks have no other fields than [`HeaderForm::Tagged`] has.
-    #[inline(always)]
-    pub(crate) fn read_plain_header(&self, place: Place) -> BlockHeader {
-        let geometry = self.geometry();
-        // Relaxed throughout: edge COMMIT published them.
-        let block = self.block(place);
-        let word = |offset: u64| self.word_in(block, offset).load(Ordering::Relaxed);
-        let (meta, tag) = match geometry.header_form {
-            HeaderForm::Lean => (0, 0),
-            HeaderForm::Tagged | HeaderForm::Other => (word(META_OFFSET), word(TAG_OFFSET)),
-        };
-        BlockHeader {
-            flags: (meta >> 32) as u16,
-            publisher: (meta >> 48) as u16,
-            tag,
-            ..BlockHeader::default()
-        }
-    }
-
     /// The tag of a message of a topic that keeps tags.
     #[inline(always)]
     pub(crate) fn tag(&self, place: Place) -> u64 {
@@ -214,34 +195,16 @@ impl RingView<'_> {
         tag.load(Ordering::Relaxed)
     }
 
-    /// [`payload_at`](Self::payload_at) and [`read_plain_header`](Self::read_plain_header) in one: each
-    /// word is read once.
+    /// How to read messages without time and attributes.
     #[inline(always)]
-    pub(crate) fn read_plainly(&self, home: Home) -> (NonNull<u8>, usize, BlockHeader) {
+    pub(crate) fn plain_form(&self) -> PlainForm {
         let geometry = self.geometry();
-        let (block, max) = (home.block(), geometry.shape.payload_max_bytes as usize);
-        // Relaxed throughout: edge COMMIT published them.
-        let word = |offset: u64| self.word_in(block, offset).load(Ordering::Relaxed);
-        let (len, header) = match geometry.header_form {
-            HeaderForm::Lean => (max, BlockHeader::default()),
-            HeaderForm::Tagged | HeaderForm::Other => {
-                let meta = word(META_OFFSET);
-                let len = match geometry.shape.fixed {
-                    true => max,
-                    false => max.min(meta as u32 as usize),
-                };
-                let header = BlockHeader {
-                    flags: (meta >> 32) as u16,
-                    publisher: (meta >> 48) as u16,
-                    tag: word(TAG_OFFSET),
-                    ..BlockHeader::default()
-                };
-                (len, header)
-            }
-        };
-        // SAFETY: the payload lies within its block, which lies within the segment (R1).
-        let start = unsafe { block.add(geometry.payload_offset as usize) };
-        (start, len, header)
+        PlainForm {
+            payload_offset: geometry.payload_offset as usize,
+            len_max: geometry.shape.payload_max_bytes as usize,
+            is_fixed: geometry.shape.fixed,
+            is_lean: geometry.header_form == HeaderForm::Lean,
+        }
     }
 
     /// The length of a message's attributes, at most `attributes_max_bytes`; 0 where the topic keeps none.
@@ -287,6 +250,59 @@ impl RingView<'_> {
     fn word_in(&self, block: NonNull<u8>, offset: u64) -> &AtomicU64 {
         // SAFETY: the header's words lie within the block, which is mapped for as long as `self`: R1.
         unsafe { header_word(block, offset) }
+    }
+}
+
+/// What is needed to read a message of a ring whose messages have neither time nor attributes: so little that
+/// it stays in registers from one message to the next.
+#[cfg(not(ringbus_loom))]
+#[derive(Clone, Copy)]
+pub(crate) struct PlainForm {
+    payload_offset: usize,
+    len_max: usize,
+    is_fixed: bool,
+    is_lean: bool,
+}
+
+#[cfg(not(ringbus_loom))]
+impl PlainForm {
+    /// Whether a payload is all there is.
+    #[inline(always)]
+    pub(crate) fn is_lean(self) -> bool {
+        self.is_lean
+    }
+
+    /// Where the payload of the message in a slot starts, its length, and what stands beside it: each word
+    /// is read once.
+    ///
+    /// # Safety
+    ///
+    /// The slot is one of the ring that the form is of.
+    #[inline(always)]
+    pub(crate) unsafe fn read(self, home: Home) -> (NonNull<u8>, usize, BlockHeader) {
+        let block = home.block();
+        // SAFETY: the payload lies within its block, which lies within the segment (R1).
+        let payload = unsafe { block.add(self.payload_offset) };
+        if self.is_lean {
+            return (payload, self.len_max, BlockHeader::default());
+        }
+        // SAFETY: a block of a ring with headers.
+        let meta = unsafe { header_word(block, META_OFFSET) };
+        // SAFETY: as above.
+        let tag = unsafe { header_word(block, TAG_OFFSET) };
+        // Relaxed: edge COMMIT published them.
+        let (meta, tag) = (meta.load(Ordering::Relaxed), tag.load(Ordering::Relaxed));
+        let len = match self.is_fixed {
+            true => self.len_max,
+            false => self.len_max.min(meta as u32 as usize),
+        };
+        let header = BlockHeader {
+            flags: (meta >> 32) as u16,
+            publisher: (meta >> 48) as u16,
+            tag,
+            ..BlockHeader::default()
+        };
+        (payload, len, header)
     }
 }
 

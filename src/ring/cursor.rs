@@ -502,7 +502,11 @@ impl<'m> Cursor<'m> {
         for look in 1..=pace::LOOKS_AHEAD_MAX {
             (0..pace::SPINS_PER_LOOK).for_each(|_| spin_loop());
             if self.has_come(self.next.plus(batch - 1)) {
-                return;
+                self.pace.publisher_is_ahead(self.next);
+                // As far as is not asked for on the way.
+                return self
+                    .ring
+                    .prefetch_slots_to_read(self.next, batch.min(SLOTS_AHEAD));
             }
             // It takes a moment to get away.
             if look >= pace::LOOKS_AHEAD_MIN && !self.has_come(self.next.plus(look / 2)) {

@@ -77,22 +77,23 @@ pub(crate) fn raise(
 
 /// What the slowest reliable subscriber allows, if that is less than to write `seq`.
 fn refusal(cells: &CellsView, seq: Sequence, capacity: u64) -> Option<Clearance> {
-    let mut refusal = None;
-    let mut least = seq.plus(1);
-    for (index, cell) in cells.used(cells.cells_used().load(Ordering::Acquire)) {
+    let (until, slowest) = slowest(cells, seq, capacity)?;
+    (until <= seq).then_some(Clearance {
+        until,
+        slowest: Some(slowest),
+        pinned: None,
+    })
+}
+
+/// How far the slowest reliable subscriber lets publishers write, and its cell.
+pub(super) fn slowest(cells: &CellsView, seq: Sequence, capacity: u64) -> Option<(Sequence, u32)> {
+    let used = cells.cells_used().load(Ordering::Acquire);
+    let reliable = cells.used(used).filter_map(|(index, cell)| {
         let word = cursor_of(cell);
-        let until = word.sequence(seq).plus(capacity);
         let is_reliable = matches!(word.state(), CursorState::Reliable | CursorState::Evictable);
-        if is_reliable && until < least {
-            least = until;
-            refusal = Some(Clearance {
-                until,
-                slowest: Some(index),
-                pinned: None,
-            });
-        }
-    }
-    refusal
+        is_reliable.then(|| (word.sequence(seq).plus(capacity), index))
+    });
+    reliable.min()
 }
 
 /// Whether any overtaken or evicted subscriber still holds message `seq`; and who.

@@ -98,6 +98,7 @@ pub(crate) mod cursor_word;
 pub(crate) mod format;
 pub(crate) mod gate;
 pub(crate) mod header;
+mod headway;
 pub(crate) mod layout;
 pub(crate) mod news;
 pub(crate) mod observe;

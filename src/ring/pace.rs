@@ -59,6 +59,11 @@ impl Pace {
         self.looks > LOOKS_MAX
     }
 
+    /// Notes that the publisher has got ahead of message `next`.
+    pub(crate) fn publisher_is_ahead(&mut self, next: Sequence) {
+        self.behind_from = next;
+    }
+
     /// Notes that letting the publisher get ahead was for nothing.
     pub(crate) fn publisher_is_slow(&mut self) {
         self.dense = 0;
@@ -153,6 +158,8 @@ mod tests {
         assert!(pace.is_behind(Sequence(7 + DENSE_MIN)));
         pace.found_none(Sequence(7 + DENSE_MIN));
         assert!(!pace.is_behind(Sequence(8 + DENSE_MIN)));
+        pace.publisher_is_ahead(Sequence(8 + DENSE_MIN));
+        assert!(pace.is_behind(Sequence(8 + DENSE_MIN)));
     }
 
     #[test]

@@ -128,8 +128,7 @@ impl<'m> PlainSlots<'m> {
         header: BlockHeader,
         payload: &[u8],
     ) -> ReadyStamp<'m> {
-        // All that is read is read before the first store, as in `RingView::write`.
-        let (Stretch { lap, .. }, is_tagged) = (self.stretch.get(), self.is_tagged);
+        let Stretch { lap, .. } = self.stretch.get();
         // SAFETY: it is in the stretch, all of which is of this lap.
         let home = unsafe { lap.home(seq) };
         self.ahead.ask_to_write(home.stamp());
@@ -139,20 +138,38 @@ impl<'m> PlainSlots<'m> {
         // - nobody else reads or writes it until it is published: it is in the stretch.
         // - no overlap: the caller's promise.
         unsafe { copy_at_once(payload.as_ptr(), target, payload.len()) };
-        if is_tagged {
+        if self.is_tagged {
             // SAFETY: a tagged header lies within each slot of such a ring (R1).
             unsafe { write_tagged_header(home.block(), header) };
         }
-        ReadyStamp::of(home.stamp(), lap.stamp(), seq)
+        ReadyStamp::of(home.stamp(), self.stretch.get().lap.stamp(), seq)
+    }
+
+    /// Whether [`claim`](Self::claim) is due before message `next`.
+    #[inline(always)]
+    pub(crate) fn is_claim_due(&self, next: Sequence) -> bool {
+        next.0 & self.group_mask == 0
     }
 
     /// Before message `next`, once the one before is published: stores something into each line of the next
-    /// slots, if they are free until `limit`, and it is time. All those lines are on their way then, while
+    /// slots, if they are free until `limit`, and it is due. All those lines are on their way then, while
     /// stores into one slot after the other wait for each, as stores are seen in their order.
-    #[inline(always)]
-    pub(crate) fn claim_before(&self, ring: &RingView<'m>, next: Sequence, limit: Sequence) {
-        if next.0 & self.group_mask == 0 && next.plus(GROUP_SLOTS) <= limit {
-            claim_group(ring, next);
+    #[inline(never)]
+    pub(crate) fn claim(&self, ring: &RingView<'m>, next: Sequence, limit: Sequence) {
+        if !self.is_claim_due(next) || next.plus(GROUP_SLOTS) > limit {
+            return;
+        }
+        let slots = ring.home(next).block();
+        let words = (CLAIMED_WORD..GROUP_SLOTS * ring.geometry().slot_stride).step_by(LINE);
+        for offset in words {
+            // SAFETY: within the slots, as a group begins at a multiple of its slots (R1).
+            let word = unsafe { slots.add(offset as usize) };
+            // SAFETY:
+            // - mapped while `ring` is: R1. Aligned: slots are a multiple of 8 from a page.
+            // - peer writes are no race on an atomic.
+            let word: &AtomicU64 = unsafe { word.cast().as_ref() };
+            // Relaxed: what nobody reads, as the message before is overwritten from the limit's raise on.
+            word.store(0, Ordering::Relaxed);
         }
     }
 
@@ -162,21 +179,5 @@ impl<'m> PlainSlots<'m> {
         stride <= CLAIMED_STRIDE_MAX
             && stride.is_multiple_of(LINE as u64 / 2)
             && capacity >= GROUP_SLOTS
-    }
-}
-
-#[inline(never)]
-fn claim_group(ring: &RingView<'_>, first: Sequence) {
-    let slots = ring.home(first).block();
-    let words = (CLAIMED_WORD..GROUP_SLOTS * ring.geometry().slot_stride).step_by(LINE);
-    for offset in words {
-        // SAFETY: within the slots, as a group begins at a multiple of its slots (R1).
-        let word = unsafe { slots.add(offset as usize) };
-        // SAFETY:
-        // - mapped while `ring` is: R1. Aligned: slots are a multiple of 8 from a page.
-        // - peer writes are no race on an atomic.
-        let word: &AtomicU64 = unsafe { word.cast().as_ref() };
-        // Relaxed: what nobody reads, as the message before is overwritten from the limit's raise on.
-        word.store(0, Ordering::Relaxed);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     gate,
+    headway::Headway,
     layout::Geometry,
     place::Place,
     sequence::{Sequence, Slot},
@@ -38,6 +39,7 @@ pub(crate) struct ExclusivePublisher<'m> {
     /// Sequences from the next one up to this one may be written at home without another look at
     /// the cursors.
     limit: Sequence,
+    headway: Headway,
     /// The spare chunk that was lent last.
     last_spare: u32,
     /// Spare chunks `1..=spares_known` are reserved; this publisher has looked at each.
@@ -78,6 +80,7 @@ impl<'m> ExclusivePublisher<'m> {
             cells,
             next,
             limit: next,
+            headway: Headway::new(),
             last_spare: 0,
             spares_known: 0,
         }
@@ -137,6 +140,7 @@ impl<'m> ExclusivePublisher<'m> {
         let geometry = self.ring.geometry();
         let lap_after_tail = self.next.plus(geometry.shape.capacity_slots);
         let want = seq.plus(geometry.quantum()).min(lap_after_tail);
+        self.headway.wait(&self.cells, seq, geometry);
         let clearance = gate::raise(&self.ring, &self.cells, seq, want);
         if clearance.until <= seq {
             // `until` was lowered from `want > seq` by some subscriber.

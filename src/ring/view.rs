@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     shared::{Offset, Shared},
-    sync::{AtomicU32, AtomicU64, Ordering, prefetch_read, prefetch_write},
+    sync::{AtomicU32, AtomicU64, Ordering, prefetch_read, prefetch_read_from, prefetch_write},
 };
 
 /// Bytes that move between processors at once.
@@ -236,6 +236,14 @@ impl<'m> RingView<'m> {
         if self.geometry.slot_stride > LINE as u64 {
             let slot = self.slot(seq).as_ptr();
             prefetch_read(slot.wrapping_add(LINE - slot.addr() % LINE));
+        }
+    }
+
+    /// Asks for the first two lines of each of `len` slots from that of `first` on.
+    pub(crate) fn prefetch_slots_to_read(&self, first: Sequence, len: u64) {
+        for home in self.homes(first, len) {
+            prefetch_read_from::<0>(home.block().as_ptr(), 0);
+            prefetch_read_from::<LINE>(home.block().as_ptr(), 0);
         }
     }
 

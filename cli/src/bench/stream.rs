@@ -195,34 +195,55 @@ impl Play for In {
         let Some(subscriber) = subscriber else {
             return Ok(());
         };
-        let mut check = Check { due: 0, lost: 0 };
+        let mut check = Check::new();
         match stream.batch {
             1 => take_one_by_one(subscriber, &stream, &mut check, &mut stopwatch),
             _ => take_in_batches(subscriber, &stream, &mut check, &mut stopwatch),
         }?;
+        check.verdict?;
         part.say(&stopwatch.figures(stream.count - 1 - check.lost, check.lost))
     }
 }
 
 /// What has come, and what has not.
 struct Check {
+    /// The number of the next message; after one that was not the next, that of none.
     due: u64,
     lost: u64,
+    verdict: Result<(), Failure>,
 }
 
 impl Check {
+    const NONE: u64 = u64::MAX;
+
+    fn new() -> Self {
+        Self {
+            due: 0,
+            lost: 0,
+            verdict: Ok(()),
+        }
+    }
+
     #[inline(always)]
-    fn see(&mut self, payload: &[u8]) -> Result<(), Failure> {
+    fn see(&mut self, payload: &[u8]) {
         let found = number_of(payload);
         if found != Some(self.due) {
-            return Err(out_of_order(self.due, found));
+            return self.refuse(found);
         }
         self.due += 1;
-        Ok(())
+    }
+
+    #[cold]
+    fn refuse(&mut self, found: Option<u64>) {
+        if self.verdict.is_ok() {
+            self.verdict = Err(out_of_order(self.due, found));
+        }
+        self.due = Self::NONE;
     }
 
     /// A lossy subscriber is told how many it was too slow for.
     #[cold]
+    #[inline(never)]
     fn miss<S: Receives>(&mut self, error: S::Error) -> Result<(), Failure> {
         let missed = S::missed(&error).ok_or_else(|| error.into())?;
         self.due += missed;
@@ -240,7 +261,7 @@ fn take_one_by_one<S: Receives>(
     let mut backoff = Backoff::new();
     drive(stream.count, check, stopwatch, |check| {
         match subscriber.poll(|message| check.see(message)) {
-            Ok(Some(seen)) => seen,
+            Ok(Some(())) => Ok(()),
             Ok(None) => {
                 backoff.pause();
                 Ok(())
@@ -260,11 +281,11 @@ fn take_in_batches<S: Receives>(
     let mut backoff = Backoff::new();
     drive(stream.count, check, stopwatch, |check| {
         match subscriber.poll_batch(max, |message| check.see(message)) {
-            Ok(Ok(0)) => {
+            Ok(0) => {
                 backoff.pause();
                 Ok(())
             }
-            Ok(seen) => seen.map(drop),
+            Ok(_) => Ok(()),
             Err(error) => check.miss::<S>(error),
         }
     })

@@ -197,11 +197,11 @@ impl Functions {
         let text = unsafe { (self.last_error)() };
         // SAFETY: never NULL, ends in NUL, and stays until the next failure.
         let text = unsafe { CStr::from_ptr(text) };
-        InC {
+        InC(Box::new(Reason {
             code,
             missed: facts.missed,
             text: text.to_string_lossy().into_owned(),
-        }
+        }))
     }
 }
 
@@ -244,8 +244,10 @@ fn loader_error() -> String {
     }
 }
 
-/// Why a call into the library failed.
-pub struct InC {
+/// Why a call into the library failed: as short as a code where it is passed on.
+pub struct InC(Box<Reason>);
+
+struct Reason {
     code: i32,
     missed: u64,
     text: String,
@@ -253,7 +255,7 @@ pub struct InC {
 
 impl From<InC> for Failure {
     fn from(error: InC) -> Self {
-        Self::say(error.text)
+        Self::say(error.0.text)
     }
 }
 
@@ -385,11 +387,7 @@ impl Receives for SubscriberInC {
     }
 
     #[inline(always)]
-    fn poll_batch(
-        &mut self,
-        max: usize,
-        mut use_it: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<Result<usize, Failure>, InC> {
+    fn poll_batch(&mut self, max: usize, mut use_it: impl FnMut(&[u8])) -> Result<usize, InC> {
         if self.messages.len() < max {
             self.messages.resize(max, MaybeUninit::uninit());
         }
@@ -400,14 +398,14 @@ impl Receives for SubscriberInC {
             OK | EMPTY => {}
             code => return Err(self.functions.failure(code)),
         }
-        let used = self.messages[..count].iter().try_for_each(|message| {
+        for message in &self.messages[..count] {
             // SAFETY: so many were written.
-            use_it(unsafe { message.assume_init_ref() }.payload())
-        });
-        Ok(used.map(|()| count))
+            use_it(unsafe { message.assume_init_ref() }.payload());
+        }
+        Ok(count)
     }
 
     fn missed(error: &InC) -> Option<u64> {
-        (error.code == LAGGED).then_some(error.missed)
+        (error.0.code == LAGGED).then_some(error.0.missed)
     }
 }

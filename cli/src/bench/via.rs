@@ -32,12 +32,8 @@ pub trait Receives {
     /// Uses the next message, if it is there.
     fn poll<R>(&mut self, use_it: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, Self::Error>;
 
-    /// Uses up to `max` of the next messages, until one is not as it should be; how many there were.
-    fn poll_batch(
-        &mut self,
-        max: usize,
-        use_it: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<Result<usize, Failure>, Self::Error>;
+    /// Uses up to `max` of the next messages; how many there were.
+    fn poll_batch(&mut self, max: usize, use_it: impl FnMut(&[u8])) -> Result<usize, Self::Error>;
 
     /// How many messages were lost, if that is what the error says.
     fn missed(error: &Self::Error) -> Option<u64>;
@@ -72,11 +68,11 @@ impl Receives for Subscriber<[u8]> {
     fn poll_batch(
         &mut self,
         max: usize,
-        mut use_it: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<Result<usize, Failure>, PollError> {
+        mut use_it: impl FnMut(&[u8]),
+    ) -> Result<usize, PollError> {
         let batch = Subscriber::poll_batch(self, max)?;
-        let used = batch.iter().try_for_each(|message| use_it(&message));
-        Ok(used.map(|()| batch.len()))
+        batch.iter().for_each(|message| use_it(&message));
+        Ok(batch.len())
     }
 
     fn missed(error: &PollError) -> Option<u64> {

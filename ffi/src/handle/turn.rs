@@ -75,11 +75,12 @@ impl Turn {
     /// turn changes is as it was before: who had one since has the seat now, or has left none.
     #[inline(always)]
     pub(super) fn sit(&self) -> Option<Taken<'_>> {
+        let here = current_thread();
         // Acquire: the seat's fields, and what its thread left at its last turn.
         let seat = self.seat.load(Ordering::Acquire);
         // SAFETY: NULL, or a seat, which is never freed.
         if let Some(mine) = unsafe { seat.as_ref() }
-            && mine.thread == current_thread()
+            && mine.thread == here
             && !mine.inside.load(Ordering::Relaxed)
         {
             mine.inside.store(true, Ordering::Relaxed);

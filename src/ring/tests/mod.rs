@@ -9,7 +9,7 @@
 //! the same time, at the price of a third set of types behind the seam.
 
 mod chunks;
-mod shapes;
+pub(super) mod shapes;
 
 #[cfg(not(ringbus_loom))]
 mod cursor;
@@ -18,7 +18,7 @@ mod gate;
 #[cfg(not(ringbus_loom))]
 mod header;
 #[cfg(not(ringbus_loom))]
-mod heap;
+pub(super) mod heap;
 #[cfg(not(ringbus_loom))]
 mod hostile;
 #[cfg(not(ringbus_loom))]

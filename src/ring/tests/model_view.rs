@@ -130,6 +130,9 @@ impl<'m> RingView<'m> {
     pub(crate) fn prefetch_second_line(&self, _: Sequence) {}
 
     /// See above.
+    pub(crate) fn prefetch_slots_to_read(&self, _: Sequence, _: u64) {}
+
+    /// See above.
     pub(crate) fn prefetch_to_read(&self, _: Place) {}
 
     /// See above.

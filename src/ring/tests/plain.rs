@@ -49,7 +49,7 @@ fn a_claim_stores_into_each_line_of_the_next_group_and_into_no_stamp() {
         let stride = ring.geometry().slot_stride;
         // In the lap after the first, the beginning of the second group.
         let next = Sequence(CAPACITY + GROUP);
-        let words = words_after(&ring, || slots.claim_before(&ring, next, next.plus(GROUP)));
+        let words = words_after(&ring, || slots.claim(&ring, next, next.plus(GROUP)));
         let group = GROUP * stride / 8..2 * GROUP * stride / 8;
         for (index, word) in (0..).zip(words) {
             let is_claimed = group.contains(&index) && index % 8 == 7;
@@ -72,7 +72,7 @@ fn nothing_is_claimed_inside_of_a_group_or_beyond_the_limit() {
             (second, second.plus(GROUP - 1)),
             (second, second),
         ] {
-            let words = words_after(&ring, || slots.claim_before(&ring, next, limit));
+            let words = words_after(&ring, || slots.claim(&ring, next, limit));
             assert!(words.iter().all(|word| *word == 1), "{next:?}, {limit:?}");
         }
     }
