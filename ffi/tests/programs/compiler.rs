@@ -56,8 +56,9 @@ pub(crate) const SANITIZED: &[&str] = &[
 
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
-/// What `rustc --print native-static-libs` names beyond the C library.
-const SYSTEM_LIBRARIES: [&str; 6] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"];
+/// What `rustc --print native-static-libs` names beyond the C library. Not the unwinder, `-lgcc_s`: the compiler
+/// links the one that is right for the program, which with `-static` is another.
+const SYSTEM_LIBRARIES: [&str; 5] = ["-lutil", "-lrt", "-lpthread", "-lm", "-ldl"];
 
 impl Compiler {
     pub(crate) fn with(self, flags: &'static [&'static str]) -> Self {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::compiler::{GCC, GXX, scratch};
-use crate::scratch::Directory;
+use crate::scratch::{Directory, finish, spawn_command};
 use crate::support::{has, library_directory, root, succeed};
 
 /// A prefix of a test's own, with ringbus in it.
@@ -26,6 +26,8 @@ fn project(name: &str) -> PathBuf {
     fs::create_dir_all(&project).unwrap();
     for source in [
         "tests/c/hello.c",
+        "tests/c/check.h",
+        "tests/c/exchange.c",
         "tests/cpp/hello.cpp",
         "ffi/tests/installed/CMakeLists.txt",
     ] {
@@ -53,28 +55,91 @@ fn program_finds_it_by_pkg_config() {
         return;
     }
     let (prefix, project) = (install("pkg-config"), project("pkg-config"));
-    let asked = |what: &[&str]| {
-        let mut command = Command::new("pkg-config");
-        command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
-        let flags = succeed(command.args(what).arg("ringbus"));
-        flags
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(asked(&["--modversion"]), [env!("CARGO_PKG_VERSION")]);
-    let build = |compiler: &str, source: &str, flags: &[String], program: &Path| {
-        let mut command = Command::new(compiler);
-        command.current_dir(&project).arg(source).args(flags);
-        succeed(command.arg("-o").arg(program));
-    };
-    let flags = asked(&["--cflags", "--libs"]);
-    let program = project.join("hello_pc");
-    build("cc", "hello.c", &flags, &program);
+    assert_eq!(
+        pkg_config(&prefix, &["--modversion"]),
+        [env!("CARGO_PKG_VERSION")]
+    );
+    let flags = pkg_config(&prefix, &["--cflags", "--libs"]);
+    let program = build("cc", &project, "hello.c", &flags, "hello_pc");
     check(&program, &prefix, IN_C);
-    let program = project.join("hello_pc_cpp");
-    build("c++", "hello.cpp", &flags, &program);
+    let program = build("c++", &project, "hello.cpp", &flags, "hello_pc_cpp");
     check(&program, &prefix, IN_CPP);
+}
+
+/// What pkg-config says of ringbus in a prefix.
+fn pkg_config(prefix: &Path, what: &[&str]) -> Vec<String> {
+    let mut command = Command::new("pkg-config");
+    command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
+    let flags = succeed(command.args(what).arg("ringbus"));
+    flags.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Makes a program of a project's source.
+fn build(compiler: &str, project: &Path, source: &str, flags: &[String], program: &str) -> PathBuf {
+    let program = project.join(program);
+    let mut command = Command::new(compiler);
+    command.current_dir(project).arg(source).args(flags);
+    succeed(command.arg("-o").arg(&program));
+    program
+}
+
+#[test]
+fn static_library_needs_no_shared_one() {
+    if !has("pkg-config") || !GCC.is_there() {
+        return;
+    }
+    let (prefix, project) = (install("archive"), project("archive"));
+    let mut flags = pkg_config(&prefix, &["--static", "--cflags", "--libs"]);
+    for flag in &mut flags {
+        if flag == "-lringbus" {
+            *flag = "-l:libringbus.a".to_owned();
+        }
+    }
+    let program = build("cc", &project, "hello.c", &flags, "hello_archive");
+    fs::remove_dir_all(&prefix).unwrap();
+    check(&program, &prefix, IN_C);
+}
+
+/// As a container without anything else needs it.
+#[test]
+fn fully_static_programs_exchange_messages() {
+    let (in_c, in_cpp) = (GCC.with(&["-static"]), GXX.with(&["-static"]));
+    if !has("pkg-config") || !in_c.is_there() || !in_cpp.is_there() {
+        return;
+    }
+    let (prefix, project) = (install("fully-static"), project("fully-static"));
+    let shared = pkg_config(&prefix, &["--cflags", "--libs"]);
+    let mut flags = pkg_config(&prefix, &["--static", "--cflags", "--libs"]);
+    flags.push("-static".to_owned());
+    let program = build("cc", &project, "hello.c", &flags, "hello_static");
+    check(&program, &prefix, IN_C);
+    let program = build("c++", &project, "hello.cpp", &flags, "hello_static_cpp");
+    check(&program, &prefix, IN_CPP);
+
+    // With a process that has the shared library, both ways.
+    let fully_static = build("cc", &project, "exchange.c", &flags, "exchange_static");
+    let dynamic = build("cc", &project, "exchange.c", &shared, "exchange_shared");
+    let needs_the_library = |program: &Path| {
+        let (name, bytes) = (b"libringbus.so", fs::read(program).unwrap());
+        bytes.windows(name.len()).any(|at| at == name)
+    };
+    assert!(needs_the_library(&dynamic) && !needs_the_library(&fully_static));
+    for (n, programs) in [(&fully_static, &dynamic), (&dynamic, &fully_static)]
+        .into_iter()
+        .enumerate()
+    {
+        let directory = Directory::new(&format!("fully-static-{n}"));
+        let start = |program: &Path, role: &str| {
+            let mut command = Command::new(program);
+            command.env("LD_LIBRARY_PATH", prefix.join("lib"));
+            command.args([role, directory.text(), "topic", "1000"]);
+            spawn_command(&mut command)
+        };
+        let mut subscriber = start(programs.0, "subscribe");
+        let mut publisher = start(programs.1, "publish");
+        finish(&mut publisher);
+        finish(&mut subscriber);
+    }
 }
 
 #[test]
