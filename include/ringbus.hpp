@@ -5,7 +5,7 @@
 //     auto subscriber = topic.subscriber().reliable().join().value();
 //     auto publisher = topic.publisher().value();
 //     publisher.publish(Pose{1.0, 2.0}).value();
-//     for (ringbus::Message<Pose> pose : subscriber.poll_batch(64).value()) use(pose->x);
+//     for (const auto &pose : subscriber.poll_batch(64).value()) use(pose->x);
 //
 // Everything is in namespace `ringbus` and inline over `ringbus.h`, which documents what each function
 // does, what fails, and what a process that dies leaves. What is here is only how C++ says it:
@@ -20,6 +20,7 @@
 //     its padding travels along.
 //   - Messages are views: valid until the next call on the subscriber that gave them, or the end of
 //     their batch.
+//   - Functions that several threads may call at once are const; of the others, one at a time.
 #ifndef RINGBUS_HPP
 #define RINGBUS_HPP
 
@@ -46,6 +47,13 @@
 
 #include "ringbus.h"
 
+// Of failures: kept out of the way of what succeeds.
+#if defined(__clang__) || defined(__GNUC__)
+#define RINGBUS_COLD __attribute__((cold, noinline))
+#else
+#define RINGBUS_COLD
+#endif
+
 namespace ringbus {
 
 // ---- Results --------------------------------------------------------------------------------------
@@ -56,7 +64,6 @@ public:
     /// What failed last on this thread, which is what `code` tells of.
     static Error last(ringbus_code code) {
         Error error;
-        error.facts_ = ringbus_failure_init();
         ringbus_last_failure(&error.facts_);
         error.facts_.code = code;
         error.message_ = ringbus_last_error();
@@ -69,7 +76,6 @@ public:
     /// What somebody else told.
     static Error of(ringbus_code code, std::string message, std::uint32_t server = 0) {
         Error error;
-        error.facts_ = ringbus_failure_init();
         error.facts_.code = code;
         error.facts_.server = server;
         error.message_ = std::move(message);
@@ -89,74 +95,130 @@ public:
 private:
     Error() = default;
 
-    ringbus_failure facts_;
+    ringbus_failure facts_ = ringbus_failure_init();
     std::string message_;
     std::string topic_;
 };
 
-/// Stops the program: somebody took a value that is not there.
-[[noreturn]] inline void fail(const Error &error) {
-    std::fprintf(stderr, "ringbus: %s\n", error.message().c_str());
+namespace detail {
+
+/// Stops the program: somebody took a value, or an error, that is not there.
+[[noreturn]] RINGBUS_COLD inline void fail(const char *message) noexcept {
+    std::fprintf(stderr, "ringbus: %s\n", message);
     std::abort();
 }
+
+/// What failed last on this thread, which is what `code` tells of.
+struct Last {
+    ringbus_code code;
+};
+
+/// An error or none, in one pointer: what a call that succeeds pays for those that fail. Copied only, so
+/// that a result that was moved from has failed no less than before.
+class Failure {
+public:
+    Failure() noexcept = default;
+    explicit Failure(Error error) noexcept : error_(new Error(std::move(error))) {}
+    explicit Failure(Last last) noexcept : error_(read(last.code)) {}
+    Failure(const Failure &other) noexcept : error_(other.error_ ? copy(*other.error_) : nullptr) {}
+    Failure &operator=(Failure other) noexcept {
+        std::swap(error_, other.error_);
+        return *this;
+    }
+    ~Failure() {
+        if (error_ != nullptr) {
+            drop(error_);
+        }
+    }
+
+    explicit operator bool() const noexcept { return error_ != nullptr; }
+    const Error &error() const noexcept {
+        if (error_ == nullptr) {
+            fail("a result that has a value was asked for its error");
+        }
+        return *error_;
+    }
+    ringbus_code code() const noexcept { return error_ ? error_->code() : RINGBUS_OK; }
+    /// Stops the program with its message, if it is one.
+    void check() const noexcept {
+        if (error_ != nullptr) {
+            stop(*error_);
+        }
+    }
+
+private:
+    RINGBUS_COLD static const Error *read(ringbus_code code) noexcept { return new Error(Error::last(code)); }
+    RINGBUS_COLD static const Error *copy(const Error &error) noexcept { return new Error(error); }
+    RINGBUS_COLD static void drop(const Error *error) noexcept { delete error; }
+    [[noreturn]] RINGBUS_COLD static void stop(const Error &error) noexcept { fail(error.message().c_str()); }
+
+    const Error *error_ = nullptr;
+};
+
+} // namespace detail
 
 /// A value, or why there is none.
 template <class T>
 class [[nodiscard]] Result {
 public:
     Result(T value) : value_(std::move(value)) {}
-    Result(Error error) : error_(std::move(error)) {}
+    /// The value made in its place.
+    template <class... Arguments>
+    explicit Result(std::in_place_t, Arguments &&...arguments)
+        : value_(std::in_place, std::forward<Arguments>(arguments)...) {}
+    Result(Error error) noexcept : failure_(std::move(error)) {}
+    Result(detail::Last last) noexcept : failure_(last) {}
 
-    bool has_value() const noexcept { return value_.has_value(); }
-    explicit operator bool() const noexcept { return has_value(); }
-
-    /// The value; stops the program with the message if there is none.
-    T &value() & { return check(), *value_; }
-    const T &value() const & { return check(), *value_; }
-    /// By value, so that `for (auto message : subscriber.poll_batch(64).value())` keeps the batch.
-    T value() && { return check(), std::move(*value_); }
-    T &operator*() & { return value(); }
-    T operator*() && { return std::move(*this).value(); }
-    T *operator->() { return &value(); }
-
-    T value_or(T other) && { return value_ ? std::move(*value_) : std::move(other); }
-
-    /// Why there is no value. Only if there is none.
-    const Error &error() const { return *error_; }
-    /// `RINGBUS_OK` if there is a value.
-    ringbus_code code() const noexcept { return error_ ? error_->code() : RINGBUS_OK; }
-
-private:
-    void check() const {
-        if (!value_) {
-            fail(*error_);
-        }
+    bool has_value() const noexcept { return !failure_; }
+    /// Not of a `Result<bool>`: `if (subscriber.wait(1ms))` would not ask whether something came.
+    template <class U = T, class = std::enable_if_t<!std::is_same_v<U, bool>>>
+    explicit operator bool() const noexcept {
+        return has_value();
     }
 
+    /// The value; stops the program with the message if there is none.
+    T &value() & { return failure_.check(), *value_; }
+    const T &value() const & { return failure_.check(), *value_; }
+    /// By value, so that `for (auto message : subscriber.poll_batch(64).value())` keeps the batch.
+    T value() && { return failure_.check(), std::move(*value_); }
+    T &operator*() & { return value(); }
+    const T &operator*() const & { return value(); }
+    T operator*() && { return std::move(*this).value(); }
+    T *operator->() { return &value(); }
+    const T *operator->() const { return &value(); }
+
+    T value_or(T other) const & { return has_value() ? *value_ : std::move(other); }
+    T value_or(T other) && { return has_value() ? std::move(*value_) : std::move(other); }
+
+    /// Why there is no value; stops the program if there is one.
+    const Error &error() const noexcept { return failure_.error(); }
+    /// `RINGBUS_OK` if there is a value.
+    ringbus_code code() const noexcept { return failure_.code(); }
+
+private:
+    detail::Failure failure_;
+    /// There unless it failed.
     std::optional<T> value_;
-    std::optional<Error> error_;
 };
 
 /// Success, or why not.
 template <>
 class [[nodiscard]] Result<void> {
 public:
-    Result() = default;
-    Result(Error error) : error_(std::move(error)) {}
+    Result() noexcept = default;
+    Result(Error error) noexcept : failure_(std::move(error)) {}
+    Result(detail::Last last) noexcept : failure_(last) {}
 
-    bool has_value() const noexcept { return !error_; }
+    bool has_value() const noexcept { return !failure_; }
     explicit operator bool() const noexcept { return has_value(); }
     /// Stops the program with the message if the call failed.
-    void value() const {
-        if (error_) {
-            fail(*error_);
-        }
-    }
-    const Error &error() const { return *error_; }
-    ringbus_code code() const noexcept { return error_ ? error_->code() : RINGBUS_OK; }
+    void value() const noexcept { failure_.check(); }
+    /// Why it failed; stops the program if it did not.
+    const Error &error() const noexcept { return failure_.error(); }
+    ringbus_code code() const noexcept { return failure_.code(); }
 
 private:
-    std::optional<Error> error_;
+    detail::Failure failure_;
 };
 
 #ifdef RINGBUS_THROW
@@ -174,7 +236,7 @@ private:
 /// The value of a result, or its error as an exception.
 template <class T>
 T or_throw(Result<T> result) {
-    if (!result) {
+    if (!result.has_value()) {
         throw Exception(result.error());
     }
     if constexpr (!std::is_void_v<T>) {
@@ -195,12 +257,14 @@ public:
 
     constexpr View() noexcept = default;
     constexpr View(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
-    /// Of any container with consecutive elements.
+    /// Of any container with consecutive elements; of one that is about to go, only to be read.
     template <class C,
               class = std::enable_if_t<
                   !std::is_same_v<std::decay_t<C>, View> &&
+                  (std::is_const_v<T> || std::is_lvalue_reference_v<C>) &&
                   std::is_convertible_v<std::remove_pointer_t<decltype(std::declval<C &>().data())> (*)[],
-                                        T (*)[]>>>
+                                        T (*)[]> &&
+                  std::is_convertible_v<decltype(std::declval<C &>().size()), std::size_t>>>
     constexpr View(C &&container) noexcept : View(container.data(), container.size()) {}
     template <std::size_t N>
     constexpr View(T (&array)[N]) noexcept : View(array, N) {}
@@ -208,12 +272,13 @@ public:
     constexpr T *data() const noexcept { return data_; }
     constexpr std::size_t size() const noexcept { return size_; }
     constexpr std::size_t size_bytes() const noexcept { return size_ * sizeof(T); }
-    constexpr bool empty() const noexcept { return size_ == 0; }
+    [[nodiscard]] constexpr bool empty() const noexcept { return size_ == 0; }
     constexpr T *begin() const noexcept { return data_; }
     constexpr T *end() const noexcept { return data_ + size_; }
     constexpr T &operator[](std::size_t index) const { return data_[index]; }
     constexpr T &front() const { return data_[0]; }
     constexpr T &back() const { return data_[size_ - 1]; }
+    /// Those from `from` on, `count` of them, all of which are there.
     constexpr View subview(std::size_t from, std::size_t count) const { return {data_ + from, count}; }
 
 private:
@@ -247,9 +312,16 @@ inline std::uint64_t timeout_ns(Duration time) noexcept {
     return time.count() > 0 ? static_cast<std::uint64_t>(time.count()) : 0;
 }
 
+/// A number of options, in which 0 would be the default.
+inline std::uint64_t zero_is_meant(std::uint64_t number) noexcept {
+    return number == 0 ? RINGBUS_ZERO : number;
+}
+
+inline std::uint64_t zero_is_meant(Duration time) noexcept { return zero_is_meant(timeout_ns(time)); }
+
 inline Result<void> done(ringbus_code code) {
     if (code >= RINGBUS_NULL_ARGUMENT) {
-        return Error::last(code);
+        return Last{code};
     }
     return {};
 }
@@ -257,7 +329,7 @@ inline Result<void> done(ringbus_code code) {
 /// Whether something came, or the time passed.
 inline Result<bool> came(ringbus_code code) {
     if (code >= RINGBUS_NULL_ARGUMENT) {
-        return Error::last(code);
+        return Last{code};
     }
     return code == RINGBUS_OK;
 }
@@ -265,9 +337,42 @@ inline Result<bool> came(ringbus_code code) {
 template <class T>
 Result<T> valued(ringbus_code code, T value) {
     if (code != RINGBUS_OK) {
-        return Error::last(code);
+        return Last{code};
     }
     return Result<T>(std::move(value));
+}
+
+/// A number that the library tells of a handle.
+template <class H, class V, class Raw>
+Result<V> told(ringbus_code (*ask)(H *, V *), Raw *raw) {
+    V value{};
+    const auto code = ask(raw, &value);
+    return valued(code, value);
+}
+
+/// What `take` gives, if it has something; with `none` it has nothing.
+template <class T, class Raw, ringbus_code none = RINGBUS_EMPTY, class Take>
+Result<std::optional<T>> taken(Take take) {
+    Raw raw;
+    const ringbus_code code = take(&raw);
+    if (code == RINGBUS_OK) {
+        return Result<std::optional<T>>(std::in_place, std::in_place, raw);
+    }
+    if (code == none) {
+        return Result<std::optional<T>>(std::in_place);
+    }
+    return Last{code};
+}
+
+/// What has the handle that `open` opens.
+template <class T, class H, class Open, class... More>
+Result<T> opened(Open open, More &&...more) {
+    H *raw = nullptr;
+    const ringbus_code code = open(&raw);
+    if (code != RINGBUS_OK) {
+        return Last{code};
+    }
+    return T(raw, std::forward<More>(more)...);
 }
 
 /// A handle of the C library, closed at the end.
@@ -292,6 +397,26 @@ public:
 
 private:
     H *raw_ = nullptr;
+};
+
+/// The same with what the library may call until it is closed, and not after.
+template <class H, ringbus_code (*Close)(H *)>
+class CallingHandle {
+public:
+    CallingHandle(H *raw, std::shared_ptr<void> called) noexcept : called_(std::move(called)), handle_(raw) {}
+    CallingHandle(CallingHandle &&) noexcept = default;
+    CallingHandle &operator=(CallingHandle &&other) noexcept {
+        handle_ = std::move(other.handle_);
+        called_ = std::move(other.called_);
+        return *this;
+    }
+    ~CallingHandle() = default;
+
+    H *get() const noexcept { return handle_.get(); }
+
+private:
+    std::shared_ptr<void> called_;
+    Handle<H, Close> handle_;
 };
 
 /// The name of `T` without namespaces, as the compiler writes it.
@@ -339,6 +464,7 @@ namespace detail {
 template <class T>
 struct Payload {
     static_assert(std::is_trivially_copyable_v<T>, "only trivially copyable types can be sent");
+    static_assert(!std::is_pointer_v<T>, "a pointer means nothing in another process");
     static_assert(alignof(T) <= 4096, "no payload is aligned to more than a page");
     static constexpr bool is_slice = false;
     using Value = T;
@@ -362,6 +488,32 @@ struct Payload<std::byte[]> {
     /// Bytes are untyped.
     static std::string type_name() { return {}; }
 };
+
+/// One value, or a `View` of several.
+template <class T>
+decltype(auto) payload_at(const void *payload, std::size_t bytes) noexcept {
+    using Value = typename Payload<T>::Value;
+    const auto *values = static_cast<const Value *>(payload);
+    if constexpr (Payload<T>::is_slice) {
+        return View<const Value>(values, bytes / sizeof(Value));
+    } else {
+        return (*values);
+    }
+}
+
+/// What is sent: one value, or several.
+template <class T>
+using Argument = std::conditional_t<Payload<T>::is_slice, View<const typename Payload<T>::Value>,
+                                    const typename Payload<T>::Value &>;
+
+template <class T>
+View<const std::byte> bytes_of(Argument<T> payload) noexcept {
+    if constexpr (Payload<T>::is_slice) {
+        return {reinterpret_cast<const std::byte *>(payload.data()), payload.size_bytes()};
+    } else {
+        return {reinterpret_cast<const std::byte *>(&payload), sizeof payload};
+    }
+}
 
 } // namespace detail
 
@@ -476,7 +628,7 @@ Result<std::optional<Attribute>> found_attribute(Ask ask) {
     if (code == RINGBUS_ABSENT) {
         return std::optional<Attribute>();
     }
-    return Error::last(code);
+    return detail::Last{code};
 }
 
 /// All attributes, which `ask` tells in as many places as it is given.
@@ -490,7 +642,7 @@ Result<std::vector<Attribute>> found_attributes(Ask ask) {
         code = ask(found.data(), found.size(), &count);
     }
     if (code != RINGBUS_OK) {
-        return Error::last(code);
+        return detail::Last{code};
     }
     found.resize(count < found.size() ? count : found.size());
     return std::vector<Attribute>(found.begin(), found.end());
@@ -526,7 +678,10 @@ public:
     using Value = typename detail::Payload<T>::Value;
     static constexpr bool is_slice = detail::Payload<T>::is_slice;
 
-    explicit Message(const ringbus_message &raw) noexcept : raw_(raw) {}
+    /// Field by field, so that those which the program does not ask for are not copied.
+    explicit Message(const ringbus_message &raw) noexcept
+        : raw_{raw.payload, raw.payload_len_bytes, raw.sequence, raw.tag,
+               raw.time_ns, raw.publisher,         raw.flags,    raw.reserved} {}
 
     std::uint64_t sequence() const noexcept { return raw_.sequence; }
     /// The publisher's; 0 where the topic keeps none.
@@ -545,12 +700,7 @@ public:
 
     /// One value, or a `View` of several.
     decltype(auto) payload() const noexcept {
-        const auto *values = static_cast<const Value *>(raw_.payload);
-        if constexpr (is_slice) {
-            return View<const Value>(values, raw_.payload_len_bytes / sizeof(Value));
-        } else {
-            return (*values);
-        }
+        return detail::payload_at<T>(raw_.payload, raw_.payload_len_bytes);
     }
     decltype(auto) operator*() const noexcept { return payload(); }
     template <class U = T, class = std::enable_if_t<!detail::Payload<U>::is_slice>>
@@ -559,43 +709,29 @@ public:
     }
 
 private:
+    template <class>
+    friend class Subscriber;
+
     ringbus_message raw_;
 };
 
-/// Messages taken at once. They are given back, and the cursor moves, when it is destroyed.
+/// Messages taken at once, one after the other as in a `View`. They are given back, and the cursor moves,
+/// when it is destroyed: before the next call on the subscriber, which gives them back itself.
 template <class T>
-class Batch {
+class [[nodiscard]] Batch {
 public:
-    class Iterator {
-    public:
-        using value_type = Message<T>;
-        using difference_type = std::ptrdiff_t;
-        using iterator_category = std::input_iterator_tag;
-        using pointer = void;
-        using reference = Message<T>;
+    using value_type = Message<T>;
+    using iterator = const Message<T> *;
+    using const_iterator = iterator;
 
-        Iterator() = default;
-        explicit Iterator(const ringbus_message *at) noexcept : at_(at) {}
-        Message<T> operator*() const noexcept { return Message<T>(*at_); }
-        Iterator &operator++() noexcept {
-            ++at_;
-            return *this;
-        }
-        Iterator operator++(int) noexcept { return Iterator(at_++); }
-        bool operator==(const Iterator &other) const noexcept { return at_ == other.at_; }
-        bool operator!=(const Iterator &other) const noexcept { return at_ != other.at_; }
-
-    private:
-        const ringbus_message *at_ = nullptr;
-    };
-
-    Batch(ringbus_subscriber *subscriber, View<const ringbus_message> messages) noexcept
+    Batch(ringbus_subscriber *subscriber, View<const Message<T>> messages) noexcept
         : subscriber_(subscriber), messages_(messages) {}
     Batch(Batch &&other) noexcept
         : subscriber_(std::exchange(other.subscriber_, nullptr)),
           messages_(std::exchange(other.messages_, {})) {}
     Batch(const Batch &) = delete;
     Batch &operator=(const Batch &) = delete;
+    /// None: the messages of the new batch would be given back with those of the old one.
     Batch &operator=(Batch &&) = delete;
     ~Batch() {
         if (!messages_.empty()) {
@@ -603,15 +739,16 @@ public:
         }
     }
 
+    const Message<T> *data() const noexcept { return messages_.data(); }
     std::size_t size() const noexcept { return messages_.size(); }
-    bool empty() const noexcept { return messages_.empty(); }
-    Iterator begin() const noexcept { return Iterator(messages_.begin()); }
-    Iterator end() const noexcept { return Iterator(messages_.end()); }
-    Message<T> operator[](std::size_t index) const { return Message<T>(messages_[index]); }
+    [[nodiscard]] bool empty() const noexcept { return messages_.empty(); }
+    iterator begin() const noexcept { return messages_.begin(); }
+    iterator end() const noexcept { return messages_.end(); }
+    const Message<T> &operator[](std::size_t index) const { return messages_[index]; }
 
 private:
     ringbus_subscriber *subscriber_;
-    View<const ringbus_message> messages_;
+    View<const Message<T>> messages_;
 };
 
 /// Where a subscriber or observer starts to read.
@@ -624,10 +761,9 @@ public:
     static Start sequence(std::uint64_t sequence) { return {RINGBUS_START_SEQUENCE, sequence}; }
     /// At the last so many, or as many as are retained.
     static Start last(std::uint64_t count) { return {RINGBUS_START_LAST, count}; }
-    /// At the first one published at this time of CLOCK_MONOTONIC or later.
-    static Start time(Duration time) {
-        return {RINGBUS_START_TIME, static_cast<std::uint64_t>(time.count())};
-    }
+    /// At the first one published at this time of CLOCK_MONOTONIC or later; a time before the clock began,
+    /// as of `now() - 24h`, is its beginning.
+    static Start time(Duration time) { return {RINGBUS_START_TIME, detail::timeout_ns(time)}; }
 
     ringbus_start raw() const noexcept { return raw_; }
 
@@ -650,7 +786,7 @@ struct Meta {
 /// A message that is being written where it will be read: a `T &`, or a `View` of several. What is
 /// destroyed without a commit never was. It must not outlive its publisher.
 template <class T>
-class Loan {
+class [[nodiscard]] Loan {
 public:
     using Value = typename detail::Payload<T>::Value;
     static constexpr bool is_slice = detail::Payload<T>::is_slice;
@@ -662,13 +798,19 @@ public:
     }
     Loan(const Loan &) = delete;
     Loan &operator=(const Loan &) = delete;
-    Loan &operator=(Loan &&) = delete;
+    Loan &operator=(Loan &&other) noexcept {
+        Loan taken(std::move(other));
+        std::swap(publisher_, taken.publisher_);
+        std::swap(raw_, taken.raw_);
+        return *this;
+    }
     ~Loan() {
         if (raw_.payload != nullptr) {
             ringbus_loan_abort(publisher_, &raw_);
         }
     }
 
+    /// To be written.
     decltype(auto) payload() noexcept {
         auto *values = static_cast<Value *>(raw_.payload);
         if constexpr (is_slice) {
@@ -721,7 +863,7 @@ private:
 /// Consecutive messages of an exclusive topic that are being written where they will be read. What is
 /// destroyed without a commit never was. It must not outlive its publisher.
 template <class T>
-class LoanRun {
+class [[nodiscard]] LoanRun {
 public:
     using Value = typename detail::Payload<T>::Value;
 
@@ -732,7 +874,12 @@ public:
     }
     LoanRun(const LoanRun &) = delete;
     LoanRun &operator=(const LoanRun &) = delete;
-    LoanRun &operator=(LoanRun &&) = delete;
+    LoanRun &operator=(LoanRun &&other) noexcept {
+        LoanRun taken(std::move(other));
+        std::swap(publisher_, taken.publisher_);
+        std::swap(raw_, taken.raw_);
+        return *this;
+    }
     ~LoanRun() {
         if (raw_.id != 0) {
             ringbus_run_abort(publisher_, &raw_);
@@ -767,14 +914,15 @@ public:
     using Value = typename detail::Payload<T>::Value;
     static constexpr bool is_slice = detail::Payload<T>::is_slice;
     /// What it sends: one value, or several.
-    using Argument = std::conditional_t<is_slice, View<const Value>, const Value &>;
+    using Argument = detail::Argument<T>;
 
     explicit Publisher(ringbus_publisher *raw) noexcept : handle_(raw) {}
 
     /// Sends a copy and gives its sequence; waits while the topic is full.
     Result<std::uint64_t> publish(Argument payload, Duration timeout = forever) {
+        const auto bytes = detail::bytes_of<T>(payload);
         std::uint64_t sequence = 0;
-        const auto code = ringbus_publish(raw(), data(payload), size_bytes(payload),
+        const auto code = ringbus_publish(raw(), bytes.data(), bytes.size(),
                                           detail::timeout_ns(timeout), &sequence);
         return detail::valued(code, sequence);
     }
@@ -783,30 +931,33 @@ public:
     /// The same with a tag, flags and attributes.
     Result<std::uint64_t> publish_with(Meta meta, Argument payload, Duration timeout = forever) {
         std::uint64_t sequence = 0;
-        const auto message = outgoing(meta, payload);
+        ringbus_outgoing message{};
+        put(message, meta, payload);
         const auto code =
             ringbus_publish_message(raw(), &message, detail::timeout_ns(timeout), &sequence);
         return detail::valued(code, sequence);
     }
 
     /// Sends several messages in order, looks for sleepers once, and gives how many. On a failure
-    /// those before the message that failed were sent: see `published`.
+    /// those before the message that failed were sent: see `published`. The range holds its payloads, as a
+    /// vector does: those that it makes as it is read would be gone when they are sent.
     template <class Range>
     Result<std::size_t> publish_batch(const Range &payloads, Duration timeout = forever) {
-        outgoing_.clear();
-        for (const auto &payload : payloads) {
-            outgoing_.push_back(outgoing({}, payload));
-        }
-        return send_batch(timeout);
+        return send_batch(payloads, timeout, [](ringbus_outgoing &place, const auto &payload) {
+            static_assert(stays<decltype(*std::begin(payloads)), decltype(payload)>(),
+                          "a range must hold its payloads, and as what they are sent as");
+            put(place, {}, payload);
+        });
     }
     /// The same for pairs of a `Meta` and a payload.
     template <class Range>
     Result<std::size_t> publish_batch_with(const Range &messages, Duration timeout = forever) {
-        outgoing_.clear();
-        for (const auto &[meta, payload] : messages) {
-            outgoing_.push_back(outgoing(meta, payload));
-        }
-        return send_batch(timeout);
+        return send_batch(messages, timeout, [](ringbus_outgoing &place, const auto &message) {
+            const auto &[meta, payload] = message;
+            static_assert(stays<decltype(*std::begin(messages)), decltype(payload)>(),
+                          "a range must hold its payloads, and as what they are sent as");
+            put(place, meta, payload);
+        });
     }
 
     /// The place of the next message, to be written in place.
@@ -824,7 +975,7 @@ public:
         ringbus_run run;
         const auto code = ringbus_run_open(raw(), messages, count * sizeof(Value), &run);
         if (code != RINGBUS_OK) {
-            return Error::last(code);
+            return detail::Last{code};
         }
         return LoanRun<T>(raw(), run);
     }
@@ -834,60 +985,63 @@ public:
         return detail::came(
             ringbus_publisher_wait_subscribers(raw(), count, detail::timeout_ns(timeout)));
     }
-    Result<std::uint16_t> id() {
-        std::uint16_t id = 0;
-        const auto code = ringbus_publisher_id(raw(), &id);
-        return detail::valued(code, id);
-    }
-    Result<std::uint64_t> published() {
-        std::uint64_t messages = 0;
-        const auto code = ringbus_publisher_published(raw(), &messages);
-        return detail::valued(code, messages);
-    }
+    /// Its number in the topic, which its messages carry.
+    Result<std::uint16_t> id() { return detail::told(ringbus_publisher_id, raw()); }
+    /// Messages sent through its place in the topic, by predecessors as well.
+    Result<std::uint64_t> published() { return detail::told(ringbus_publisher_published, raw()); }
 
     ringbus_publisher *raw() const noexcept { return handle_.get(); }
 
 private:
-    static ringbus_outgoing outgoing(const Meta &meta, Argument payload) noexcept {
-        ringbus_outgoing message{};
-        message.payload = data(payload);
-        message.payload_len_bytes = size_bytes(payload);
-        message.tag = meta.tag;
-        message.flags = meta.flags;
-        message.attributes = meta.attributes.empty() ? nullptr : &meta.attributes.data()->raw();
-        message.attribute_count = meta.attributes.size();
-        return message;
+    /// Whether a payload that a range gave is there as long as the range: it lies in it, and was not converted;
+    /// or it is a view of what lies elsewhere.
+    template <class Given, class Payload>
+    static constexpr bool stays() {
+        using Plain = std::decay_t<Payload>;
+        if constexpr (is_slice) {
+            return std::is_reference_v<Given> || std::is_same_v<Plain, View<const Value>>;
+        } else {
+            return std::is_reference_v<Given> && std::is_same_v<Plain, Value>;
+        }
     }
-    Result<std::size_t> send_batch(Duration timeout) {
+
+    static void put(ringbus_outgoing &place, const Meta &meta, Argument payload) noexcept {
+        const auto bytes = detail::bytes_of<T>(payload);
+        place.payload = bytes.data();
+        place.payload_len_bytes = bytes.size();
+        place.tag = meta.tag;
+        place.flags = meta.flags;
+        place.attributes = meta.attributes.empty() ? nullptr : &meta.attributes.data()->raw();
+        place.attribute_count = meta.attributes.size();
+    }
+    template <class Range, class Put>
+    Result<std::size_t> send_batch(const Range &messages, Duration timeout, Put put) {
+        ringbus_outgoing *place = outgoing_.data(), *end = place + outgoing_.size();
+        for (const auto &message : messages) {
+            if (place == end) {
+                const auto count = outgoing_.size();
+                outgoing_.resize(count == 0 ? 64 : 2 * count);
+                place = outgoing_.data() + count;
+                end = outgoing_.data() + outgoing_.size();
+            }
+            put(*place++, message);
+        }
         std::size_t sent = 0;
-        const auto code = ringbus_publish_batch(raw(), outgoing_.data(), outgoing_.size(),
+        const auto code = ringbus_publish_batch(raw(), outgoing_.data(), place - outgoing_.data(),
                                                 detail::timeout_ns(timeout), &sent);
         return detail::valued(code, sent);
-    }
-    static const void *data(Argument payload) noexcept {
-        if constexpr (is_slice) {
-            return payload.data();
-        } else {
-            return &payload;
-        }
-    }
-    static std::size_t size_bytes(Argument payload) noexcept {
-        if constexpr (is_slice) {
-            return payload.size_bytes();
-        } else {
-            return sizeof payload;
-        }
     }
     Result<Loan<T>> loan_bytes(std::size_t bytes, Duration timeout) {
         ringbus_loan loan;
         const auto code = ringbus_loan_open(raw(), bytes, detail::timeout_ns(timeout), &loan);
         if (code != RINGBUS_OK) {
-            return Error::last(code);
+            return detail::Last{code};
         }
         return Loan<T>(raw(), loan);
     }
 
     detail::Handle<ringbus_publisher, ringbus_publisher_close> handle_;
+    /// Where batches are put together: as many as one had at most.
     std::vector<ringbus_outgoing> outgoing_;
 };
 
@@ -898,7 +1052,7 @@ template <class T = std::byte[]>
 class Subscriber {
 public:
     explicit Subscriber(ringbus_subscriber *raw, std::shared_ptr<void> test = nullptr) noexcept
-        : test_(std::move(test)), handle_(raw) {}
+        : handle_(raw, std::move(test)) {}
 
     /// The next message, if there is one. After `RINGBUS_LAGGED` and `RINGBUS_EVICTED`, which say how
     /// many were lost, the next poll goes on.
@@ -908,14 +1062,15 @@ public:
     /// Up to `max` of the next messages; for a range-for.
     Result<Batch<T>> poll_batch(std::size_t max) {
         if (messages_.size() < max) {
-            messages_.resize(max);
+            messages_.resize(max, Message<T>(ringbus_message{}));
         }
         std::size_t count = 0;
-        const auto code = ringbus_subscriber_poll_batch(raw(), messages_.data(), max, &count);
+        auto *places = messages_.empty() ? nullptr : &messages_.data()->raw_;
+        const auto code = ringbus_subscriber_poll_batch(raw(), places, max, &count);
         if (code >= RINGBUS_NULL_ARGUMENT) {
-            return Error::last(code);
+            return detail::Last{code};
         }
-        return Batch<T>(raw(), View<const ringbus_message>(messages_.data(), count));
+        return Batch<T>(raw(), View<const Message<T>>(messages_.data(), count));
     }
 
     /// Whether there is something to poll, within this time.
@@ -941,37 +1096,26 @@ public:
     Result<std::vector<Attribute>> attributes(std::uint64_t sequence) {
         return detail::attributes(ringbus_subscriber_attributes, raw(), sequence);
     }
-    Result<std::uint64_t> cursor() { return number(ringbus_subscriber_cursor); }
-    Result<std::uint64_t> lag() { return number(ringbus_subscriber_lag); }
-    Result<std::uint64_t> lagged() { return number(ringbus_subscriber_lagged); }
-    Result<std::uint64_t> skipped() { return number(ringbus_subscriber_skipped); }
-    Result<std::uint64_t> held() { return number(ringbus_subscriber_held); }
+    Result<std::uint64_t> cursor() { return detail::told(ringbus_subscriber_cursor, raw()); }
+    Result<std::uint64_t> lag() { return detail::told(ringbus_subscriber_lag, raw()); }
+    Result<std::uint64_t> lagged() { return detail::told(ringbus_subscriber_lagged, raw()); }
+    Result<std::uint64_t> skipped() { return detail::told(ringbus_subscriber_skipped, raw()); }
+    Result<std::uint64_t> held() { return detail::told(ringbus_subscriber_held, raw()); }
 
     ringbus_subscriber *raw() const noexcept { return handle_.get(); }
 
 private:
+    static_assert(std::is_standard_layout_v<Message<T>> && sizeof(Message<T>) == sizeof(ringbus_message),
+                  "many of one are many of the other");
+
     Result<std::optional<Message<T>>>
     take(ringbus_code (*how)(ringbus_subscriber *, ringbus_message *)) {
-        ringbus_message message;
-        const auto code = how(raw(), &message);
-        if (code == RINGBUS_OK) {
-            return std::optional<Message<T>>(Message<T>(message));
-        }
-        if (code == RINGBUS_EMPTY) {
-            return std::optional<Message<T>>();
-        }
-        return Error::last(code);
-    }
-    Result<std::uint64_t> number(ringbus_code (*ask)(ringbus_subscriber *, std::uint64_t *)) {
-        std::uint64_t number = 0;
-        const auto code = ask(raw(), &number);
-        return detail::valued(code, number);
+        return detail::taken<Message<T>, ringbus_message>([&](auto *message) { return how(raw(), message); });
     }
 
-    /// What the library may ask until the handle is closed.
-    std::shared_ptr<void> test_;
-    detail::Handle<ringbus_subscriber, ringbus_subscriber_close> handle_;
-    std::vector<ringbus_message> messages_;
+    detail::CallingHandle<ringbus_subscriber, ringbus_subscriber_close> handle_;
+    /// Where batches go: as many as one was asked for at most.
+    std::vector<Message<T>> messages_;
 };
 
 /// Reads a topic without being known to anybody, by copies.
@@ -1006,29 +1150,16 @@ public:
     Result<std::vector<Attribute>> attributes(std::uint64_t sequence) {
         return detail::attributes(ringbus_observer_attributes, raw(), sequence);
     }
-    Result<std::uint64_t> cursor() { return number(ringbus_observer_cursor); }
-    Result<std::uint64_t> lag() { return number(ringbus_observer_lag); }
-    Result<std::uint64_t> lagged() { return number(ringbus_observer_lagged); }
+    Result<std::uint64_t> cursor() { return detail::told(ringbus_observer_cursor, raw()); }
+    Result<std::uint64_t> lag() { return detail::told(ringbus_observer_lag, raw()); }
+    Result<std::uint64_t> lagged() { return detail::told(ringbus_observer_lagged, raw()); }
 
     ringbus_observer *raw() const noexcept { return handle_.get(); }
 
 private:
     template <class How>
     Result<std::optional<Message<T>>> take(How how) {
-        ringbus_message message;
-        const auto code = how(raw(), &message);
-        if (code == RINGBUS_OK) {
-            return std::optional<Message<T>>(Message<T>(message));
-        }
-        if (code == RINGBUS_EMPTY) {
-            return std::optional<Message<T>>();
-        }
-        return Error::last(code);
-    }
-    Result<std::uint64_t> number(ringbus_code (*ask)(ringbus_observer *, std::uint64_t *)) {
-        std::uint64_t number = 0;
-        const auto code = ask(raw(), &number);
-        return detail::valued(code, number);
+        return detail::taken<Message<T>, ringbus_message>([&](auto *message) { return how(raw(), message); });
     }
 
     detail::Handle<ringbus_observer, ringbus_observer_close> handle_;
@@ -1105,7 +1236,7 @@ public:
         return *this;
     }
     SubscriberBuilder &stall_timeout(Duration timeout) {
-        options_.stall_timeout_ns = zero_is_meant(timeout);
+        options_.stall_timeout_ns = detail::zero_is_meant(timeout);
         return *this;
     }
     SubscriberBuilder &start(Start start) {
@@ -1113,7 +1244,7 @@ public:
         return *this;
     }
     SubscriberBuilder &spin(Duration time) {
-        options_.spin_ns = zero_is_meant(time);
+        options_.spin_ns = detail::zero_is_meant(time);
         return *this;
     }
     SubscriberBuilder &filter(Filter filter) {
@@ -1142,19 +1273,11 @@ public:
         filter.payload_test = test_ ? payload_test_ : nullptr;
         filter.payload_test_context = test_.get();
         options_.filter = &filter;
-        ringbus_subscriber *raw = nullptr;
-        const auto code = ringbus_subscriber_open(topic_, &options_, &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return Subscriber<T>(raw, std::move(test_));
+        return detail::opened<Subscriber<T>, ringbus_subscriber>(
+            [&](auto **opened) { return ringbus_subscriber_open(topic_, &options_,opened); }, std::move(test_));
     }
 
 private:
-    static std::uint64_t zero_is_meant(Duration time) {
-        return time.count() > 0 ? detail::timeout_ns(time) : RINGBUS_ZERO;
-    }
-
     ringbus_topic *topic_;
     ringbus_subscriber_options options_ = ringbus_subscriber_options_init();
     Filter filter_;
@@ -1171,22 +1294,14 @@ public:
     explicit Topic(ringbus_topic *raw) noexcept : handle_(raw) {}
 
     Result<Publisher<T>> publisher() const {
-        ringbus_publisher *raw = nullptr;
-        const auto code = ringbus_publisher_open(this->raw(), &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return Publisher<T>(raw);
+        return detail::opened<Publisher<T>, ringbus_publisher>(
+            [&](auto **opened) { return ringbus_publisher_open(raw(),opened); });
     }
     /// To be configured and joined; it must not outlive the topic until then.
     SubscriberBuilder<T> subscriber() const { return SubscriberBuilder<T>(raw()); }
     Result<Observer<T>> observer(Start start = Start::latest()) const {
-        ringbus_observer *raw = nullptr;
-        const auto code = ringbus_observer_open(this->raw(), start.raw(), &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return Observer<T>(raw);
+        return detail::opened<Observer<T>, ringbus_observer>(
+            [&](auto **opened) { return ringbus_observer_open(raw(), start.raw(),opened); });
     }
     /// What it is and how it fares: the library's, until the next call of this on this thread.
     Result<const ringbus_topic_info *> info() const {
@@ -1227,10 +1342,10 @@ public:
     /// Messages kept, a power of two.
     TopicBuilder &capacity(std::uint64_t slots) { return set(options_.capacity_slots, slots); }
     TopicBuilder &payload_max(std::uint64_t bytes) {
-        return set(options_.payload_max_bytes, zero_is_meant(bytes));
+        return set(options_.payload_max_bytes, detail::zero_is_meant(bytes));
     }
     TopicBuilder &payload_fixed(std::uint64_t bytes) {
-        return set(options_.payload_fixed_bytes, zero_is_meant(bytes));
+        return set(options_.payload_fixed_bytes, detail::zero_is_meant(bytes));
     }
     TopicBuilder &alignment(std::uint64_t bytes) { return set(options_.alignment_bytes, bytes); }
     TopicBuilder &max_publishers(std::uint64_t n) { return set(options_.max_publishers, n); }
@@ -1238,11 +1353,11 @@ public:
     TopicBuilder &loans(std::uint64_t count) { return set(options_.loans, count); }
     TopicBuilder &pins(std::uint64_t count) { return set(options_.pins, count); }
     TopicBuilder &first_sequence(std::uint64_t sequence) {
-        return set(options_.first_sequence, zero_is_meant(sequence));
+        return set(options_.first_sequence, detail::zero_is_meant(sequence));
     }
     /// Room for the attributes of each message: four bytes for each, its key and its value.
     TopicBuilder &attributes_max(std::uint64_t bytes) {
-        return set(options_.attributes_max_bytes, zero_is_meant(bytes));
+        return set(options_.attributes_max_bytes, detail::zero_is_meant(bytes));
     }
     TopicBuilder &tags(bool yes) { return set(options_.tags, yes ? RINGBUS_YES : RINGBUS_NO); }
     /// RINGBUS_TIME_...
@@ -1285,9 +1400,6 @@ private:
         field = std::move(value);
         return *this;
     }
-    static std::uint64_t zero_is_meant(std::uint64_t value) {
-        return value == 0 ? RINGBUS_ZERO : value;
-    }
     Result<Topic<T>> by(ringbus_code (*how)(const ringbus_bus *, const char *,
                                             const ringbus_topic_options *, ringbus_topic **)) {
         if (!type_name_.empty()) {
@@ -1298,12 +1410,8 @@ private:
         options_.encoding = encoding_.empty() ? nullptr : encoding_.c_str();
         options_.schema = schema_.data();
         options_.schema_len_bytes = schema_.size();
-        ringbus_topic *raw = nullptr;
-        const auto code = how(bus_, name_.c_str(), &options_, &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return Topic<T>(raw);
+        return detail::opened<Topic<T>, ringbus_topic>(
+            [&](auto **opened) { return how(bus_, name_.c_str(), &options_,opened); });
     }
 
     ringbus_bus *bus_;
@@ -1359,20 +1467,13 @@ struct MultiTopic {
 class MultiSubscriber {
 public:
     explicit MultiSubscriber(ringbus_multi_subscriber *raw, std::shared_ptr<void> test = nullptr) noexcept
-        : test_(std::move(test)), handle_(raw) {}
+        : handle_(raw, std::move(test)) {}
 
     /// The next message of any topic, if there is one. After `RINGBUS_LAGGED` and `RINGBUS_EVICTED`, whose
     /// `Error::topic` has lost messages, the next poll goes on.
     Result<std::optional<MultiMessage>> poll() {
-        ringbus_multi_message message;
-        const auto code = ringbus_multi_subscriber_poll(raw(), &message);
-        if (code == RINGBUS_OK) {
-            return std::optional<MultiMessage>(MultiMessage(message));
-        }
-        if (code == RINGBUS_EMPTY) {
-            return std::optional<MultiMessage>();
-        }
-        return Error::last(code);
+        return detail::taken<MultiMessage, ringbus_multi_message>(
+            [&](auto *message) { return ringbus_multi_subscriber_poll(raw(), message); });
     }
     /// Whether there is something to poll, within this time.
     Result<bool> wait(Duration timeout = forever) {
@@ -1397,7 +1498,7 @@ public:
         std::size_t count = 0;
         const auto code = ringbus_multi_subscriber_topics(raw(), &topics, &count);
         if (code != RINGBUS_OK) {
-            return Error::last(code);
+            return detail::Last{code};
         }
         std::vector<MultiTopic> found;
         for (const auto *topic : View<const ringbus_multi_topic *const>(topics, count)) {
@@ -1406,18 +1507,12 @@ public:
         return found;
     }
     /// Messages missed on all topics, those that are gone included.
-    Result<std::uint64_t> lagged() {
-        std::uint64_t messages = 0;
-        const auto code = ringbus_multi_subscriber_lagged(raw(), &messages);
-        return detail::valued(code, messages);
-    }
+    Result<std::uint64_t> lagged() { return detail::told(ringbus_multi_subscriber_lagged, raw()); }
 
     ringbus_multi_subscriber *raw() const noexcept { return handle_.get(); }
 
 private:
-    /// What the library may ask until the handle is closed.
-    std::shared_ptr<void> test_;
-    detail::Handle<ringbus_multi_subscriber, ringbus_multi_subscriber_close> handle_;
+    detail::CallingHandle<ringbus_multi_subscriber, ringbus_multi_subscriber_close> handle_;
 };
 
 namespace detail {
@@ -1431,7 +1526,7 @@ public:
     /// Holds up nobody, and is told exactly what it missed; the default.
     Builder &lossy() { return set(options_.delivery, RINGBUS_LOSSY); }
     Builder &stall_timeout(Duration timeout) {
-        return set(options_.stall_timeout_ns, timeout.count() > 0 ? timeout_ns(timeout) : RINGBUS_ZERO);
+        return set(options_.stall_timeout_ns, zero_is_meant(timeout));
     }
     /// Where to start in the topics that exist; those that appear later are read from their first message
     /// on.
@@ -1470,7 +1565,7 @@ public:
         return *this;
     }
     MultiSubscriberBuilder &spin(Duration time) {
-        return set(options_.spin_ns, time.count() > 0 ? detail::timeout_ns(time) : RINGBUS_ZERO);
+        return set(options_.spin_ns, detail::zero_is_meant(time));
     }
     /// Messages for whose payload `test` gives true: it gets a `View<const std::byte>`, and must not throw,
     /// nor use the subscriber.
@@ -1495,13 +1590,8 @@ public:
         filter.payload_test = test_ ? payload_test_ : nullptr;
         filter.payload_test_context = test_.get();
         options_.filter = &filter;
-        ringbus_multi_subscriber *raw = nullptr;
-        const auto code = ringbus_multi_subscriber_open(bus_, patterns.data(), patterns.size(), &options_,
-                                                        &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return MultiSubscriber(raw, std::move(test_));
+        return detail::opened<MultiSubscriber, ringbus_multi_subscriber>(
+            [&](auto **opened) { return ringbus_multi_subscriber_open(bus_, patterns.data(), patterns.size(), &options_,opened); }, std::move(test_));
     }
 
 private:
@@ -1614,26 +1704,22 @@ public:
 
     /// Calls handlers on this thread for this time; `false` once it was stopped.
     Result<bool> run_for(Duration time) {
-        const auto code = ringbus_dispatcher_run(raw(), detail::timeout_ns(time));
-        if (code >= RINGBUS_NULL_ARGUMENT) {
-            return Error::last(code);
-        }
-        return code == RINGBUS_OK;
+        return detail::came(ringbus_dispatcher_run(raw(), detail::timeout_ns(time)));
     }
     /// Calls handlers on this thread for everything that is there; says how many messages that were.
     Result<std::uint64_t> drain() {
         std::uint64_t messages = 0;
         const auto code = ringbus_dispatcher_drain(raw(), &messages);
         if (code >= RINGBUS_NULL_ARGUMENT) {
-            return Error::last(code);
+            return detail::Last{code};
         }
         return messages;
     }
     /// Handles what was published until now, ends the run under way or the threads, and says what became of
     /// all messages.
-    Result<ringbus_dispatched> stop() { return counts(ringbus_dispatcher_stop); }
+    Result<ringbus_dispatched> stop() const { return counts(ringbus_dispatcher_stop); }
     /// What became of the messages so far.
-    Result<ringbus_dispatched> dispatched() { return counts(ringbus_dispatcher_dispatched); }
+    Result<ringbus_dispatched> dispatched() const { return counts(ringbus_dispatcher_dispatched); }
 
     ringbus_dispatcher *raw() const noexcept { return raw_; }
 
@@ -1641,14 +1727,12 @@ private:
     void close() noexcept {
         const auto code = ringbus_dispatcher_close(raw_);
         if (code == RINGBUS_BUSY) {
-            fail(Error::last(code));
+            detail::fail(Error::last(code).message().c_str());
         }
     }
     Result<ringbus_dispatched> counts(ringbus_code (*ask)(const ringbus_dispatcher *,
-                                                          ringbus_dispatched *)) {
-        ringbus_dispatched counts{};
-        const auto code = ask(raw(), &counts);
-        return detail::valued(code, counts);
+                                                          ringbus_dispatched *)) const {
+        return detail::told(ask, raw());
     }
 
     /// What the library may call until the handle is closed.
@@ -1733,13 +1817,8 @@ private:
         options.filter = &filter;
         options.on_trouble = tell_;
         options.on_trouble_context = tell_context_;
-        ringbus_dispatcher *raw = nullptr;
-        const auto code =
-            ringbus_dispatcher_open(bus_, handlers.data(), handlers.size(), &options, &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return Dispatcher(raw, kept_);
+        return detail::opened<Dispatcher, ringbus_dispatcher>(
+            [&](auto **opened) { return ringbus_dispatcher_open(bus_, handlers.data(), handlers.size(), &options,opened); }, kept_);
     }
 
     ringbus_bus *bus_;
@@ -1752,32 +1831,6 @@ private:
 // ---- Requests and replies -------------------------------------------------------------------------
 
 namespace detail {
-
-/// One value, or a `View` of several.
-template <class T>
-decltype(auto) payload_at(const void *payload, std::size_t bytes) noexcept {
-    using Value = typename Payload<T>::Value;
-    const auto *values = static_cast<const Value *>(payload);
-    if constexpr (Payload<T>::is_slice) {
-        return View<const Value>(values, bytes / sizeof(Value));
-    } else {
-        return (*values);
-    }
-}
-
-/// What is sent: one value, or several.
-template <class T>
-using Argument = std::conditional_t<Payload<T>::is_slice, View<const typename Payload<T>::Value>,
-                                    const typename Payload<T>::Value &>;
-
-template <class T>
-View<const std::byte> bytes_of(Argument<T> payload) noexcept {
-    if constexpr (Payload<T>::is_slice) {
-        return {reinterpret_cast<const std::byte *>(payload.data()), payload.size_bytes()};
-    } else {
-        return {reinterpret_cast<const std::byte *>(&payload), sizeof payload};
-    }
-}
 
 /// How a service describes its payloads; the name is kept in `name`.
 template <class T>
@@ -1792,7 +1845,9 @@ ringbus_type type_of(std::string &name) {
     return type;
 }
 
-inline Error no_answer_in_time() { return Error::of(RINGBUS_TIMEOUT, "no answer within the time"); }
+RINGBUS_COLD inline Error no_answer_in_time() {
+    return Error::of(RINGBUS_TIMEOUT, "no answer within the time");
+}
 
 } // namespace detail
 
@@ -1835,7 +1890,10 @@ public:
         if (code == RINGBUS_OK) {
             return Reply<R>(reply);
         }
-        return code == RINGBUS_TIMEOUT ? detail::no_answer_in_time() : Error::last(code);
+        if (code == RINGBUS_TIMEOUT) {
+            return detail::no_answer_in_time();
+        }
+        return detail::Last{code};
     }
     /// Asks one server; `next` gives what it answers.
     Result<Call> send(Request request, Duration timeout = forever) {
@@ -1858,7 +1916,7 @@ public:
         case RINGBUS_TIMEOUT:
             return detail::no_answer_in_time();
         default:
-            return Error::last(code);
+            return detail::Last{code};
         }
     }
     /// Asks all servers and waits for the answers of all: their replies, and for each that has none, why.
@@ -1869,7 +1927,7 @@ public:
         const auto code = ringbus_client_gather(raw(), bytes.data(), bytes.size(),
                                                 detail::timeout_ns(timeout), &replies, &count);
         if (code != RINGBUS_OK) {
-            return Error::last(code);
+            return detail::Last{code};
         }
         std::vector<Result<Reply<R>>> answers;
         for (const auto &reply : View<const ringbus_reply>(replies, count)) {
@@ -1887,9 +1945,7 @@ public:
     }
     /// How many servers live.
     Result<std::size_t> servers() {
-        std::size_t servers = 0;
-        const auto code = ringbus_client_servers(raw(), &servers);
-        return detail::valued(code, servers);
+        return detail::told(ringbus_client_servers, raw());
     }
 
     ringbus_client *raw() const noexcept { return handle_.get(); }
@@ -1921,7 +1977,7 @@ public:
         return *this;
     }
     ClientBuilder &spin(Duration time) {
-        options_.spin_ns = time.count() > 0 ? detail::timeout_ns(time) : RINGBUS_ZERO;
+        options_.spin_ns = detail::zero_is_meant(time);
         return *this;
     }
 
@@ -1930,12 +1986,8 @@ public:
         std::string request, reply;
         options_.request_type = detail::type_of<Q>(request);
         options_.reply_type = detail::type_of<R>(reply);
-        ringbus_client *raw = nullptr;
-        const auto code = ringbus_client_open(bus_, service_.c_str(), &options_, &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return Client<Q, R>(raw);
+        return detail::opened<Client<Q, R>, ringbus_client>(
+            [&](auto **opened) { return ringbus_client_open(bus_, service_.c_str(), &options_,opened); });
     }
 
 private:
@@ -1948,13 +2000,18 @@ private:
 /// payload is a view: valid until the request is answered, or the next call on the server that is not about
 /// it.
 template <class Q = std::byte[], class R = std::byte[]>
-class Request {
+class [[nodiscard]] Request {
 public:
     Request(ringbus_server *server, const ringbus_request &raw) noexcept : server_(server), raw_(raw) {}
     Request(Request &&other) noexcept : server_(other.server_), raw_(other.raw_) { other.raw_.id = 0; }
     Request(const Request &) = delete;
     Request &operator=(const Request &) = delete;
-    Request &operator=(Request &&) = delete;
+    Request &operator=(Request &&other) noexcept {
+        Request taken(std::move(other));
+        std::swap(server_, taken.server_);
+        std::swap(raw_, taken.raw_);
+        return *this;
+    }
     ~Request() {
         if (raw_.id != 0) {
             ringbus_server_fail(server_, raw_.id, "the request was dropped");
@@ -2011,18 +2068,14 @@ public:
         if (code == RINGBUS_EMPTY) {
             return std::optional<Request<Q, R>>();
         }
-        return Error::last(code);
+        return detail::Last{code};
     }
     /// Whether there is a request, within this time.
     Result<bool> wait(Duration timeout = forever) {
         return detail::came(ringbus_server_wait(raw(), detail::timeout_ns(timeout)));
     }
     /// Its number, by which clients know it.
-    Result<std::uint16_t> id() {
-        std::uint16_t id = 0;
-        const auto code = ringbus_server_id(raw(), &id);
-        return detail::valued(code, id);
-    }
+    Result<std::uint16_t> id() { return detail::told(ringbus_server_id, raw()); }
 
     ringbus_server *raw() const noexcept { return handle_.get(); }
 
@@ -2040,28 +2093,23 @@ public:
     ServerBuilder &capacity(std::uint64_t slots) { return set(options_.capacity_slots, slots); }
     /// The longest request, where they have no one length.
     ServerBuilder &request_max(std::uint64_t bytes) {
-        return set(options_.request_max_bytes, bytes == 0 ? RINGBUS_ZERO : bytes);
+        return set(options_.request_max_bytes, detail::zero_is_meant(bytes));
     }
     /// The longest reply, where they have no one length.
     ServerBuilder &reply_max(std::uint64_t bytes) {
-        return set(options_.reply_max_bytes, bytes == 0 ? RINGBUS_ZERO : bytes);
+        return set(options_.reply_max_bytes, detail::zero_is_meant(bytes));
     }
     /// How long it may hold up clients while it does not poll.
     ServerBuilder &stall_timeout(Duration timeout) {
-        return set(options_.stall_timeout_ns,
-                   timeout.count() > 0 ? detail::timeout_ns(timeout) : RINGBUS_ZERO);
+        return set(options_.stall_timeout_ns, detail::zero_is_meant(timeout));
     }
 
     Result<Server<Q, R>> join() {
         std::string request, reply;
         options_.request_type = detail::type_of<Q>(request);
         options_.reply_type = detail::type_of<R>(reply);
-        ringbus_server *raw = nullptr;
-        const auto code = ringbus_server_open(bus_, service_.c_str(), &options_, &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return Server<Q, R>(raw);
+        return detail::opened<Server<Q, R>, ringbus_server>(
+            [&](auto **opened) { return ringbus_server_open(bus_, service_.c_str(), &options_,opened); });
     }
 
 private:
@@ -2098,7 +2146,7 @@ public:
         if (code == RINGBUS_TIMEOUT) {
             return std::optional<TopicEvent>();
         }
-        return Error::last(code);
+        return detail::Last{code};
     }
 
     ringbus_watch *raw() const noexcept { return handle_.get(); }
@@ -2137,7 +2185,7 @@ public:
         const auto code = ringbus_wait_set_wait(raw(), detail::timeout_ns(timeout), tokens_.size(),
                                                 tokens_.data(), &count);
         if (code != RINGBUS_OK && code != RINGBUS_TIMEOUT) {
-            return Error::last(code);
+            return detail::Last{code};
         }
         const auto ready = code == RINGBUS_OK ? count : 0;
         return View<const std::uint64_t>(tokens_.data(), ready);
@@ -2147,9 +2195,7 @@ public:
     /// The set's own descriptor for epoll, poll or select: when it is readable, call `wait(0s)`, until
     /// that gives nothing.
     Result<int> fd() {
-        int fd = -1;
-        const auto code = ringbus_wait_set_fd(raw(), &fd);
-        return detail::valued(code, fd);
+        return detail::told(ringbus_wait_set_fd, raw());
     }
 
     ringbus_wait_set *raw() const noexcept { return handle_.get(); }
@@ -2178,9 +2224,7 @@ public:
     Result<std::string> name() const { return text(ringbus_bus_name); }
     Result<std::string> path() const { return text(ringbus_bus_path); }
     Result<std::uint64_t> id() const {
-        std::uint64_t id = 0;
-        const auto code = ringbus_bus_id(raw(), &id);
-        return detail::valued(code, id);
+        return detail::told(ringbus_bus_id, raw());
     }
     /// All topics: the library's, until the next call of this on this thread.
     Result<View<const ringbus_topic_info *const>> topics() const {
@@ -2208,12 +2252,8 @@ public:
     }
     /// An empty set to wait with, for this bus's subscribers.
     Result<WaitSet> wait_set() const {
-        ringbus_wait_set *raw = nullptr;
-        const auto code = ringbus_wait_set_open(this->raw(), &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return WaitSet(raw);
+        return detail::opened<WaitSet, ringbus_wait_set>(
+            [&](auto **opened) { return ringbus_wait_set_open(raw(),opened); });
     }
     /// All topics that match a pattern, now and later: to be configured and joined; the bus must stay until
     /// then.
@@ -2235,12 +2275,8 @@ public:
         return ServerBuilder<Q, R>(raw(), service);
     }
     Result<Watch> watch() const {
-        ringbus_watch *raw = nullptr;
-        const auto code = ringbus_watch_open(this->raw(), &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return Watch(raw);
+        return detail::opened<Watch, ringbus_watch>(
+            [&](auto **opened) { return ringbus_watch_open(raw(),opened); });
     }
 
     ringbus_bus *raw() const noexcept { return handle_.get(); }
@@ -2249,18 +2285,14 @@ private:
     friend class BusBuilder;
 
     static Result<Bus> by(const std::string *name, const ringbus_bus_options *options) {
-        ringbus_bus *raw = nullptr;
-        const auto code = ringbus_bus_open(name ? name->c_str() : nullptr, options, &raw);
-        if (code != RINGBUS_OK) {
-            return Error::last(code);
-        }
-        return Bus(raw);
+        return detail::opened<Bus, ringbus_bus>(
+            [&](auto **opened) { return ringbus_bus_open(name ? name->c_str() : nullptr, options,opened); });
     }
     Result<std::string> text(ringbus_code (*ask)(const ringbus_bus *, const char **)) const {
         const char *text = nullptr;
         const auto code = ask(raw(), &text);
         if (code != RINGBUS_OK) {
-            return Error::last(code);
+            return detail::Last{code};
         }
         return std::string(text);
     }
@@ -2312,7 +2344,7 @@ public:
         std::size_t count = 0;
         const auto code = ringbus_bus_names(&options, &names, &count);
         if (code != RINGBUS_OK) {
-            return Error::last(code);
+            return detail::Last{code};
         }
         return std::vector<std::string>(names, names + count);
     }
@@ -2331,5 +2363,8 @@ private:
 inline BusBuilder Bus::builder() { return BusBuilder(); }
 
 } // namespace ringbus
+
+#undef RINGBUS_COLD
+#undef RINGBUS_CONTAIN_EXCEPTIONS
 
 #endif // RINGBUS_HPP

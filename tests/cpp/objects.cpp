@@ -37,6 +37,42 @@ static_assert(std::is_nothrow_move_constructible_v<ringbus::Subscriber<Pose>>);
 static_assert(std::is_nothrow_move_constructible_v<ringbus::Loan<Pose>>);
 static_assert(std::is_nothrow_move_constructible_v<ringbus::Request<Pose, Pose>>);
 static_assert(!std::is_copy_constructible_v<ringbus::Request<>>);
+static_assert(std::is_nothrow_move_assignable_v<ringbus::Subscriber<Pose>>);
+static_assert(std::is_nothrow_move_assignable_v<ringbus::Loan<Pose>>);
+static_assert(std::is_nothrow_move_assignable_v<ringbus::LoanRun<Pose>>);
+static_assert(std::is_nothrow_move_assignable_v<ringbus::Request<>>);
+static_assert(!std::is_move_assignable_v<ringbus::Batch<Pose>>);
+static_assert(std::is_nothrow_move_constructible_v<ringbus::Result<ringbus::Batch<Pose>>>);
+static_assert(!std::is_copy_constructible_v<ringbus::Result<ringbus::Batch<Pose>>>);
+// What `if (subscriber.wait(1ms))` would ask is not what it seems to.
+static_assert(std::is_constructible_v<bool, ringbus::Result<int>>);
+static_assert(!std::is_constructible_v<bool, ringbus::Result<bool>>);
+// What is about to go may be read, not written.
+static_assert(std::is_constructible_v<ringbus::View<const Pose>, std::vector<Pose>>);
+static_assert(!std::is_constructible_v<ringbus::View<Pose>, std::vector<Pose>>);
+static_assert(std::is_constructible_v<ringbus::View<Pose>, std::vector<Pose> &>);
+static_assert(!std::is_constructible_v<ringbus::View<Pose>, const std::vector<Pose> &>);
+
+static void check_results() {
+    using ringbus::Result;
+    const Result<std::string> text(std::string("text"));
+    CHECK(text && *text == "text" && text->size() == 4 && text.code() == RINGBUS_OK);
+    CHECK(text.value_or("other") == "text");
+    Result<std::string> failed(ringbus::Error::of(RINGBUS_FULL, "it is full"));
+    CHECK(!failed && failed.code() == RINGBUS_FULL && failed.value_or("other") == "other");
+    const auto copy = failed;
+    const auto moved = std::move(failed);
+    CHECK(!copy && copy.error().message() == "it is full");
+    CHECK(!moved && moved.error().message() == "it is full");
+    // One that was moved from has failed no less.
+    CHECK(!failed && failed.code() == RINGBUS_FULL);
+    failed = text;
+    CHECK(failed && *failed == "text");
+    Result<void> done;
+    CHECK(done && done.code() == RINGBUS_OK);
+    done = moved.error();
+    CHECK(!done && done.error().code() == RINGBUS_FULL);
+}
 
 static void check_types(const ringbus::Bus &bus) {
     CHECK(ringbus::TypeName<Pose>::value() == "Pose");
@@ -126,6 +162,9 @@ static void check_values(const ringbus::Bus &bus) {
     {
         const auto batch = subscriber.poll_batch(1).value();
         CHECK(batch.size() == 1 && batch[0].tag() == 7 && batch[0].flags() == 9);
+        CHECK(batch.data() == &batch[0] && batch.begin() + 1 == batch.end());
+        const ringbus::View<const ringbus::Message<Pose>> view = batch;
+        CHECK(view.front()->x == 3);
     }
     CHECK(subscriber.cursor().value() == 2 && subscriber.lag().value() == 3);
     CHECK(subscriber.latest().value()->sequence() == 4);
@@ -161,6 +200,41 @@ static void check_slices(const ringbus::Bus &bus) {
     const auto last = subscriber.poll().value();
     CHECK(last->payload().size() == 1 && last->payload().front().y == 8);
     CHECK(publisher.loan_run(1, 1).code() == RINGBUS_NO_RUNS);
+
+    // Of several loans, one that another takes the place of never was.
+    std::vector<ringbus::Loan<Pose[]>> loans;
+    loans.push_back(publisher.loan(1).value());
+    loans.push_back(std::move(second));
+    loans.erase(loans.begin());
+    loans[0].payload()[0] = {9, 10};
+    loans[0] = std::move(loans[0]);
+    CHECK(loans[0].commit().value() == 4);
+    CHECK((**subscriber.poll().value()).front().y == 10);
+    CHECK(publisher.loan(1) && publisher.loan(1));
+}
+
+// Places of a batch are used again, and hold nothing of what was there before.
+static void check_batches(const ringbus::Bus &bus) {
+    auto topic = bus.topic<Pose>("batches").capacity(512).attributes_max(64).create().value();
+    auto subscriber = topic.subscriber().reliable().join().value();
+    auto publisher = topic.publisher().value();
+    const ringbus::Attribute lot[] = {{"lot", 7}};
+    const std::vector<std::pair<ringbus::Meta, Pose>> tagged{{{1, 2, lot}, {3, 4}}, {{5, 6, lot}, {7, 8}}};
+    CHECK(publisher.publish_batch_with(tagged).value() == 2);
+    std::vector<Pose> poses;
+    for (int n = 0; n < 200; ++n) {
+        poses.push_back({static_cast<double>(n), 0});
+    }
+    CHECK(publisher.publish_batch(poses).value() == 200);
+    CHECK(publisher.publish_batch(std::vector<Pose>()).value() == 0);
+    CHECK(subscriber.poll_batch(2).value()[1].tag() == 5);
+    std::size_t n = 0;
+    for (const auto &pose : subscriber.poll_batch(512).value()) {
+        CHECK(pose->x == static_cast<double>(n) && pose.tag() == 0 && pose.flags() == 0);
+        CHECK(subscriber.attributes(pose.sequence()).value().empty());
+        ++n;
+    }
+    CHECK(n == 200);
 }
 
 static void check_bytes(const ringbus::Bus &bus) {
@@ -172,6 +246,8 @@ static void check_bytes(const ringbus::Bus &bus) {
     const auto copy = observer.poll().value();
     CHECK(ringbus::text_of(copy->payload()) == "hello");
     CHECK(copy->time() > 0ns && observer.time(0).value() == copy->time());
+    const auto long_ago = Start::time(ringbus::now() - 24h * 36500);
+    CHECK(topic.subscriber().start(long_ago).join().value().poll().value()->sequence() == 0);
     auto run = publisher.loan_run(2, 3).value();
     for (std::size_t n = 0; n < run.size(); ++n) {
         for (auto &byte : run.message(n).value()) {
@@ -418,6 +494,18 @@ static void check_calls(const ringbus::Bus &bus) {
     client.cancel(two).value();
     CHECK(client.cancel(two).code() == RINGBUS_NO_CALL);
 
+    // Kept, and answered in the order in which they are taken out.
+    std::vector<ringbus::Request<double[], double>> requests;
+    const ringbus::Call calls[] = {client.send({}).value(), client.send({}).value()};
+    for (int n = 0; n < 2; ++n) {
+        requests.push_back(std::move(*server.poll().value()));
+    }
+    requests.erase(requests.begin());
+    requests[0].reply(8).value();
+    CHECK(client.next(calls[0], 10s).code() == RINGBUS_SERVER_FAILED);
+    CHECK(**client.next(calls[1], 10s).value() == 8);
+    CHECK(!client.next(calls[1], 10s).value());
+
     // Asked at once, by threads: one, and all of several.
     auto other = bus.server<double[], double>("mean").join().value();
     std::thread serving([&] {
@@ -461,6 +549,26 @@ static void check_payload_test(const ringbus::Bus &bus) {
     publisher.publish({2, 0}).value();
     CHECK(moved.poll().value()->sequence() == 1 && count == 2);
     CHECK(moved.skipped().value() == 1);
+
+    // It goes after its subscriber, also where another one takes the place of that.
+    struct Ends {
+        std::shared_ptr<std::uint64_t> handles;
+        ~Ends() {
+            if (handles) {
+                *handles = ringbus_open_handles();
+            }
+        }
+        Ends(std::shared_ptr<std::uint64_t> handles) : handles(std::move(handles)) {}
+        Ends(Ends &&) = default;
+        bool operator()(const Pose &) const { return true; }
+    };
+    auto at_end = std::make_shared<std::uint64_t>(0);
+    auto ending = topic.subscriber().filter_payload(Ends(at_end)).join().value();
+    auto next = topic.subscriber().join().value();
+    const auto before = ringbus_open_handles();
+    ending = std::move(next);
+    CHECK(*at_end == before - 1);
+
     moved = topic.subscriber().start(Start::oldest()).join().value();
     CHECK(moved.poll().value()->sequence() == 0);
 }
@@ -493,10 +601,12 @@ static void check_bus(const std::string &directory) {
     bus = builder.open().value();
     topic = bus.topic("t").open().value();
     again.publish({}).value();
+    check_results();
     check_types(bus);
     check_waiting(bus);
     check_values(bus);
     check_slices(bus);
+    check_batches(bus);
     check_bytes(bus);
     check_attributes(bus);
     check_payload_test(bus);

@@ -1,4 +1,4 @@
-//! The program in C that the benches run.
+//! The programs in C and C++ that the benches run.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,11 +8,16 @@ use crate::support;
 
 /// Compiles `through_c.c` with the library; `None` without a compiler.
 pub(crate) fn through_c() -> Option<PathBuf> {
-    if !support::has("cc") {
+    compile("cc", &[], "through_c.c")
+}
+
+/// Compiles a program of this directory with the library; `None` without a compiler.
+pub(crate) fn compile(compiler: &str, flags: &[&str], source: &str) -> Option<PathBuf> {
+    if !support::has(compiler) {
         return None;
     }
     let libraries = support::library_directory();
-    let program = libraries.join("through_c");
+    let program = libraries.join(source.replace('.', "_"));
     let names = libraries.join("through_c_lib");
     fs::create_dir_all(&names).expect("a directory");
     let major_minor = [
@@ -26,10 +31,10 @@ pub(crate) fn through_c() -> Option<PathBuf> {
     for name in ["libringbus.so", &soname] {
         fs::copy(libraries.join("libringbus.so"), names.join(name)).expect("the library");
     }
-    let mut cc = Command::new("cc");
-    cc.args(["-O2", "-Wall", "-I"])
-        .arg(support::root().join("include"));
-    cc.arg(support::root().join("ffi/benches/through_c.c"));
+    let mut cc = Command::new(compiler);
+    cc.args(flags).args(["-O2", "-Wall", "-I"]);
+    cc.arg(support::root().join("include"));
+    cc.arg(support::root().join("ffi/benches").join(source));
     cc.arg("-L").arg(&names).arg("-lringbus");
     cc.arg(format!("-Wl,-rpath,{}", names.display()));
     support::succeed(cc.arg("-o").arg(&program));

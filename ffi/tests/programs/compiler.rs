@@ -104,6 +104,19 @@ impl Compiler {
         }
     }
 
+    /// What it says of a program that it must not accept, unless it is missing.
+    pub(crate) fn refuse(self, source: &str) -> Option<String> {
+        if !self.is_there() {
+            return None;
+        }
+        let path = scratch().join(format!("refused_{}.cpp", self.program));
+        std::fs::write(&path, source).unwrap();
+        let output = self.command().arg("-fsyntax-only").arg(path).output();
+        let output = output.unwrap();
+        assert!(!output.status.success(), "accepted:\n{source}");
+        Some(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     /// Makes a program of a source, unless the compiler is missing. Once for all tests: none writes what
     /// another runs.
     pub(crate) fn build(self, source: &str) -> Option<PathBuf> {

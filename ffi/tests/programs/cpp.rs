@@ -12,6 +12,35 @@ fn cpp_header_is_clean_in_every_dialect() {
     }
 }
 
+/// Payloads that are gone when they are sent, or mean nothing where they are read.
+#[test]
+fn what_would_dangle_does_not_compile() {
+    const HOLDS: &str = "a range must hold its payloads";
+    for (statement, reason) in [
+        ("publisher.publish_batch(std::vector<int>(2));", HOLDS),
+        ("publisher.publish_batch(std::vector<bool>(2));", HOLDS),
+        (
+            "publisher.publish_batch_with(std::vector<std::pair<ringbus::Meta, float>>(2));",
+            HOLDS,
+        ),
+        (
+            "(void)bus.topic<const char *>(\"t\");",
+            "means nothing in another process",
+        ),
+        ("if (publisher.wait_subscribers(1)) {}", "Result<bool>"),
+        ("publisher.publish(1);", "nodiscard"),
+    ] {
+        let source = format!(
+            "#include <ringbus.hpp>\n\
+             void use(const ringbus::Bus &bus, ringbus::Publisher<double> &publisher) {{\n\
+             (void)bus, (void)publisher;\n{statement}\n}}\n"
+        );
+        if let Some(said) = GXX.refuse(&source) {
+            assert!(said.contains(reason), "{statement}\n{said}");
+        }
+    }
+}
+
 #[test]
 fn every_class_works_without_exceptions() {
     check_objects(GXX.with(&["-fno-exceptions", "-fno-rtti"]));
