@@ -38,9 +38,10 @@ fn every_function_works_from_cpp_by_gcc() {
 }
 
 /// The programs that call every function, each those of one part.
-pub(crate) const PROGRAMS: [&str; 6] = [
+pub(crate) const PROGRAMS: [&str; 7] = [
     "topics",
     "messages",
+    "holding",
     "attributes",
     "multi",
     "dispatcher",
