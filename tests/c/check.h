@@ -99,4 +99,23 @@ static inline ringbus_topic *open_topic(ringbus_bus *bus, const char *name) {
     return topic;
 }
 
+/* A publisher of a topic, which is made where it is not there. */
+static inline ringbus_publisher *publisher_of(ringbus_bus *bus, const char *name, uint64_t capacity,
+                                              uint32_t time) {
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_topic *topic = NULL;
+    ringbus_publisher *publisher = NULL;
+    options.capacity_slots = capacity;
+    options.time = time;
+    options.attributes_max_bytes = 64;
+    OK(ringbus_topic_open_or_create(bus, name, &options, &topic));
+    OK(ringbus_publisher_open(topic, &publisher));
+    OK(ringbus_topic_close(topic));
+    return publisher;
+}
+
+static inline void publish_text(ringbus_publisher *publisher, const char *text) {
+    OK(ringbus_publish(publisher, text, strlen(text), 0, NULL));
+}
+
 #endif

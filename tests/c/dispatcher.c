@@ -18,22 +18,6 @@
 /* How often what goes wrong only at times is tried. */
 static unsigned repeats = 20000;
 
-static ringbus_publisher *publisher_of(ringbus_bus *bus, const char *name, uint64_t capacity) {
-    ringbus_topic_options options = ringbus_topic_options_init();
-    ringbus_topic *topic = NULL;
-    ringbus_publisher *publisher = NULL;
-    options.capacity_slots = capacity;
-    options.attributes_max_bytes = 64;
-    OK(ringbus_topic_open_or_create(bus, name, &options, &topic));
-    OK(ringbus_publisher_open(topic, &publisher));
-    OK(ringbus_topic_close(topic));
-    return publisher;
-}
-
-static void send_text(ringbus_publisher *publisher, const char *text) {
-    OK(ringbus_publish(publisher, text, strlen(text), 0, NULL));
-}
-
 /* What a handler of the tests does: counts, and as the payload says. */
 typedef struct {
     ringbus_dispatcher *dispatcher;
@@ -111,7 +95,7 @@ static int32_t tell(void *context, const ringbus_trouble *trouble) {
 
 /* On this thread: what is handed to whom, what fails and how, what is counted and told. */
 static void check_here(ringbus_bus *bus) {
-    ringbus_publisher *publisher = publisher_of(bus, "d/a", 8);
+    ringbus_publisher *publisher = publisher_of(bus, "d/a", 8, RINGBUS_TIME_NONE);
     ringbus_dispatcher_options options = ringbus_dispatcher_options_init();
     ringbus_dispatcher *dispatcher = NULL;
     ringbus_dispatched done;
@@ -137,11 +121,11 @@ static void check_here(ringbus_bus *bus) {
     options.on_trouble_context = &t;
     OK(ringbus_dispatcher_open(bus, handlers, 2, &options, &dispatcher));
     all.dispatcher = dispatcher;
-    send_text(publisher, "");
-    send_text(publisher, "fail");
-    send_text(publisher, "throw");
-    send_text(publisher, "number");
-    send_text(publisher, "stop");
+    publish_text(publisher, "");
+    publish_text(publisher, "fail");
+    publish_text(publisher, "throw");
+    publish_text(publisher, "number");
+    publish_text(publisher, "stop");
     memset(&outgoing, 0, sizeof outgoing);
     outgoing.attributes = &lot;
     outgoing.attribute_count = 1;
@@ -155,7 +139,7 @@ static void check_here(ringbus_bus *bus) {
     REFUSED(ringbus_handler_attributes(NULL, 0, &count), RINGBUS_NO_MESSAGE);
 
     for (n = 0; n < 20; n++) {
-        send_text(publisher, "x");
+        publish_text(publisher, "x");
     }
     t.result = 1; /* Trouble in telling of trouble is counted too. */
     OK(ringbus_dispatcher_drain(dispatcher, NULL));
@@ -164,14 +148,14 @@ static void check_here(ringbus_bus *bus) {
     CHECK(t.topics >= 1 && t.others == 0 && done.threw == 1 + t.topics);
     OK(ringbus_dispatcher_run(dispatcher, 0));
     {
-        ringbus_publisher *other = publisher_of(bus, "d/b", 8);
-        send_text(other, "y");
+        ringbus_publisher *other = publisher_of(bus, "d/b", 8, RINGBUS_TIME_NONE);
+        publish_text(other, "y");
         OK(ringbus_publisher_close(other));
     }
     while (some.called == 0) {
         OK(ringbus_dispatcher_run(dispatcher, MILLISECOND));
     }
-    send_text(publisher, "last");
+    publish_text(publisher, "last");
     messages = all.called;
     OK(ringbus_dispatcher_stop(dispatcher, &done));
     CHECK(all.called == messages + 1 && done.handled + done.failed + 1 == all.called + some.called);
@@ -211,7 +195,7 @@ static void check_threads(ringbus_bus *bus) {
         handlers[n].pattern = names[n];
         handlers[n].handle = count_in_order;
         handlers[n].context = &each[n];
-        publishers[n] = publisher_of(bus, names[n], 64);
+        publishers[n] = publisher_of(bus, names[n], 64, RINGBUS_TIME_NONE);
     }
     options.threads = 2;
     options.delivery = RINGBUS_RELIABLE;
@@ -236,13 +220,13 @@ static void check_threads(ringbus_bus *bus) {
         each[n].called = 0;
         OK(ringbus_publisher_close(publishers[n]));
         OK(ringbus_bus_remove(bus, names[n], 0));
-        publishers[n] = publisher_of(bus, names[n], 64);
+        publishers[n] = publisher_of(bus, names[n], 64, RINGBUS_TIME_NONE);
     }
     OK(ringbus_dispatcher_open(bus, handlers, 4, &options, &dispatcher));
-    send_text(publishers[1], "x");
+    publish_text(publishers[1], "x");
     OK(ringbus_dispatcher_close(dispatcher));
     CHECK(each[1].called == 1);
-    send_text(publishers[1], "y");
+    publish_text(publishers[1], "y");
     CHECK(each[1].called == 1);
     for (n = 0; n < 4; n++) {
         OK(ringbus_publisher_close(publishers[n]));
@@ -275,7 +259,7 @@ static void *use(void *argument) {
 }
 
 static void check_another_thread(ringbus_bus *bus) {
-    ringbus_publisher *publisher = publisher_of(bus, "another/a", 64);
+    ringbus_publisher *publisher = publisher_of(bus, "another/a", 64, RINGBUS_TIME_NONE);
     ringbus_dispatcher *dispatcher = NULL;
     ringbus_dispatched done;
     ringbus_handler handler;
@@ -295,7 +279,7 @@ static void check_another_thread(ringbus_bus *bus) {
     }
     CHECK(code == RINGBUS_BUSY);
     REFUSED(ringbus_dispatcher_drain(dispatcher, NULL), RINGBUS_BUSY);
-    send_text(publisher, "x");
+    publish_text(publisher, "x");
     OK(ringbus_dispatcher_stop(dispatcher, &done));
     CHECK(done.handled == 1 && all.called == 1);
     CHECK(pthread_join(thread, NULL) == 0);
@@ -307,7 +291,7 @@ static void check_another_thread(ringbus_bus *bus) {
         CHECK(pthread_create(&threads[n], NULL, use, dispatcher) == 0);
     }
     for (n = 0; n < 30; n++) {
-        send_text(publisher, "x");
+        publish_text(publisher, "x");
         sched_yield();
     }
     OK(ringbus_dispatcher_close(dispatcher));
@@ -398,7 +382,7 @@ static void check_refusals(ringbus_bus *bus) {
 /* A child has neither the threads nor the dispatcher, and may close both. */
 static void check_fork(ringbus_bus *bus) {
     ringbus_dispatcher_options options = ringbus_dispatcher_options_init();
-    ringbus_publisher *publisher = publisher_of(bus, "fork/a", 64);
+    ringbus_publisher *publisher = publisher_of(bus, "fork/a", 64, RINGBUS_TIME_NONE);
     ringbus_dispatcher *with = NULL, *without = NULL;
     ringbus_dispatched done;
     ringbus_handler handler;
@@ -426,7 +410,7 @@ static void check_fork(ringbus_bus *bus) {
     }
     CHECK(waitpid(child, &status, 0) == child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    send_text(publisher, "x");
+    publish_text(publisher, "x");
     OK(ringbus_dispatcher_stop(with, &done));
     CHECK(done.handled == 1 && all.called == 1);
     OK(ringbus_dispatcher_close(with));

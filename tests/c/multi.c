@@ -20,24 +20,6 @@ static ringbus_multi_subscriber *subscribe(ringbus_bus *bus, const char *pattern
     return subscriber;
 }
 
-static ringbus_publisher *publisher_of(ringbus_bus *bus, const char *name, uint64_t capacity,
-                                       uint32_t time) {
-    ringbus_topic_options options = ringbus_topic_options_init();
-    ringbus_topic *topic = NULL;
-    ringbus_publisher *publisher = NULL;
-    options.capacity_slots = capacity;
-    options.time = time;
-    options.attributes_max_bytes = 64;
-    OK(ringbus_topic_open_or_create(bus, name, &options, &topic));
-    OK(ringbus_publisher_open(topic, &publisher));
-    OK(ringbus_topic_close(topic));
-    return publisher;
-}
-
-static void send_text(ringbus_publisher *publisher, const char *text) {
-    OK(ringbus_publish(publisher, text, strlen(text), 0, NULL));
-}
-
 static int is(const ringbus_multi_message *message, const char *topic, const char *text) {
     return strcmp(message->topic, topic) == 0 &&
            message->message.payload_len_bytes == strlen(text) &&
@@ -57,14 +39,14 @@ static void check_turns(ringbus_bus *bus) {
     uint64_t lagged = 9;
     size_t count = 9;
 
-    send_text(a, "before");
+    publish_text(a, "before");
     OK(ringbus_multi_subscriber_open(bus, patterns, 3, NULL, &subscriber));
     CHECK(ringbus_multi_subscriber_poll(subscriber, &message) == RINGBUS_EMPTY);
     CHECK(ringbus_multi_subscriber_wait(subscriber, MILLISECOND) == RINGBUS_TIMEOUT);
-    send_text(a, "1");
-    send_text(a, "2");
+    publish_text(a, "1");
+    publish_text(a, "2");
     b = publisher_of(bus, "turns/b", 64, RINGBUS_TIME_NONE);
-    send_text(b, "3");
+    publish_text(b, "3");
     memset(&outgoing, 0, sizeof outgoing);
     attributes[0] = ringbus_attribute_text("venue", "XNYS");
     attributes[1] = ringbus_attribute_int("lot", 100);
@@ -112,7 +94,7 @@ static void check_turns(ringbus_bus *bus) {
     }
     CHECK(ringbus_multi_subscriber_poll(subscriber, &message) == RINGBUS_EMPTY);
     REFUSED(ringbus_multi_subscriber_attribute(subscriber, "lot", &found), RINGBUS_NO_MESSAGE);
-    send_text(a, "left");
+    publish_text(a, "left");
     OK(ringbus_multi_subscriber_topics(subscriber, &topics, &count));
     CHECK(count == 2 && strcmp(topics[0]->name, "turns/a") == 0);
     CHECK(topics[0]->cursor == 3 && topics[0]->lag == 1 && topics[0]->lagged == 0);
@@ -228,7 +210,7 @@ static void check_left_out(ringbus_bus *bus) {
     OK(ringbus_subscriber_open(full, NULL, &only));
     subscriber = subscribe(bus, "left/*", NULL);
     other = publisher_of(bus, "left/in", 8, RINGBUS_TIME_NONE);
-    send_text(other, "x");
+    publish_text(other, "x");
     REFUSED(ringbus_multi_subscriber_poll(subscriber, &message), RINGBUS_TOO_MANY_SUBSCRIBERS);
     OK(ringbus_last_failure(&failure));
     CHECK(failure.topic != NULL && strcmp(failure.topic, "left/out") == 0);

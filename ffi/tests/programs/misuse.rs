@@ -40,18 +40,22 @@ fn functions_are_clean_under_the_sanitizers() {
 }
 
 fn misuse(compiler: Compiler) {
-    let Some(program) = compiler.build("tests/c/misuse.c") else {
-        return;
-    };
-    let kind = compiler.flags.len();
-    let directory = Directory::new(&format!("misuse-{}-{kind}", compiler.program));
-    run(&program, &[directory.text()]);
+    for name in ["misuse", "collisions"] {
+        let Some(program) = compiler.build(&format!("tests/c/{name}.c")) else {
+            return;
+        };
+        let kind = compiler.flags.len();
+        let directory = Directory::new(&format!("{name}-{}-{kind}", compiler.program));
+        run(&program, &[directory.text()]);
+    }
 }
 
 #[test]
 fn misuse_is_clean_under_valgrind() {
     // Some fifty times slower than without.
-    check_by_valgrind("misuse", &["500"]);
+    for name in ["misuse", "collisions"] {
+        check_by_valgrind(name, &["500"]);
+    }
 }
 
 #[test]
