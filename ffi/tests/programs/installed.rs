@@ -179,6 +179,48 @@ fn static_library_shows_nothing_but_the_api() {
 }
 
 #[test]
+fn cargo_cinstall_installs_the_same() {
+    if !has("cargo-cinstall") || !has("pkg-config") || !GCC.is_there() || !GXX.is_there() {
+        return;
+    }
+    let prefix = scratch().join("prefix-cinstall");
+    let _ = fs::remove_dir_all(&prefix);
+    let mut cinstall = Command::new("cargo-cinstall");
+    cinstall.args(["cinstall", "--debug", "-p", "ringbus-ffi"]);
+    cinstall.args(["--libdir", "lib", "--prefix"]).arg(&prefix);
+    cinstall.arg("--target-dir").arg(scratch().join("cinstall"));
+    succeed(cinstall.current_dir(root()));
+    let installed = files_of(&prefix);
+    let mut expected = files_of(&install("as-cinstall"));
+    expected.retain(|file| !file.contains("cmake"));
+    assert_eq!(installed, expected);
+
+    let project = project("cinstall");
+    let flags = pkg_config(&prefix, &["--cflags", "--libs"]);
+    let program = build("cc", &project, "hello.c", &flags, "hello_cinstall");
+    check(&program, &prefix, IN_C);
+    // Found by the soname alone, as at run time.
+    fs::remove_file(prefix.join("lib/libringbus.so")).unwrap();
+    check(&program, &prefix, IN_C);
+}
+
+/// The files and links under a directory, sorted.
+fn files_of(directory: &Path) -> Vec<String> {
+    let find = succeed(
+        Command::new("find")
+            .arg(directory)
+            .args(["-not", "-type", "d"]),
+    );
+    let strip = |line: &str| {
+        line.trim_start_matches(directory.to_str().unwrap())
+            .to_owned()
+    };
+    let mut files: Vec<_> = find.lines().map(strip).collect();
+    files.sort();
+    files
+}
+
+#[test]
 fn wrong_use_of_the_installer_is_told() {
     let mut install = Command::new(root().join("ffi/install"));
     let output = install.arg("--perfix=/nowhere").output().unwrap();
