@@ -1219,70 +1219,98 @@ private:
     std::optional<std::string> policy_;
 };
 
+namespace detail {
+
+/// How topics are to be read, which the builders of subscribers have in common.
+template <class Builder, class Options>
+class Wishes {
+public:
+    /// Publishers wait for it.
+    Builder &reliable() { return set(options_.delivery, RINGBUS_RELIABLE); }
+    /// Holds up nobody, and is told exactly what it missed; the default.
+    Builder &lossy() { return set(options_.delivery, RINGBUS_LOSSY); }
+    /// How long it may hold up publishers without moving.
+    Builder &stall_timeout(Duration timeout) {
+        return set(options_.stall_timeout_ns, zero_is_meant(timeout));
+    }
+    /// The first message to read; in topics that appear later, it is their first.
+    Builder &start(Start start) { return set(options_.start, start.raw()); }
+    Builder &filter(Filter filter) { return set(filter_, std::move(filter)); }
+
+protected:
+    explicit Wishes(Options options) noexcept : options_(options) {}
+
+    template <class V, class U>
+    Builder &set(V &field, U value) {
+        field = std::move(value);
+        return static_cast<Builder &>(*this);
+    }
+
+    Options options_;
+    Filter filter_;
+};
+
+/// A test of payloads, which the library may call until the subscriber that it was given to is closed.
+class PayloadTest {
+public:
+    /// `test` gets what a message of `T` has as its payload.
+    template <class T, class F>
+    void set(F test) {
+        auto kept = std::make_shared<F>(std::move(test));
+        call_ = [](void *context, const void *payload, std::size_t bytes) -> std::int32_t {
+            return (*static_cast<F *>(context))(payload_at<T>(payload, bytes)) ? 1 : 0;
+        };
+        kept_ = std::move(kept);
+    }
+    /// Of a filter and this; valid as long as both are.
+    ringbus_filter with(const Filter &filter) const noexcept {
+        ringbus_filter raw = filter.raw();
+        raw.payload_test = kept_ ? call_ : nullptr;
+        raw.payload_test_context = kept_.get();
+        return raw;
+    }
+    /// For the subscriber to take, once there is one.
+    std::shared_ptr<void> &&kept() noexcept { return std::move(kept_); }
+
+private:
+    std::shared_ptr<void> kept_;
+    std::int32_t (*call_)(void *, const void *, std::size_t) = nullptr;
+};
+
+} // namespace detail
+
 /// How a subscriber is to read.
 template <class T>
-class SubscriberBuilder {
+class SubscriberBuilder : public detail::Wishes<SubscriberBuilder<T>, ringbus_subscriber_options> {
 public:
-    explicit SubscriberBuilder(ringbus_topic *topic) noexcept : topic_(topic) {}
+    explicit SubscriberBuilder(ringbus_topic *topic) noexcept
+        : detail::Wishes<SubscriberBuilder, ringbus_subscriber_options>(ringbus_subscriber_options_init()),
+          topic_(topic) {}
 
-    /// Publishers wait for it.
-    SubscriberBuilder &reliable() {
-        options_.delivery = RINGBUS_RELIABLE;
-        return *this;
-    }
-    /// Holds up nobody, and is told exactly what it missed; the default.
-    SubscriberBuilder &lossy() {
-        options_.delivery = RINGBUS_LOSSY;
-        return *this;
-    }
-    SubscriberBuilder &stall_timeout(Duration timeout) {
-        options_.stall_timeout_ns = detail::zero_is_meant(timeout);
-        return *this;
-    }
-    SubscriberBuilder &start(Start start) {
-        options_.start = start.raw();
-        return *this;
-    }
+    /// How long a wait spins before it sleeps.
     SubscriberBuilder &spin(Duration time) {
-        options_.spin_ns = detail::zero_is_meant(time);
-        return *this;
+        return this->set(this->options_.spin_ns, detail::zero_is_meant(time));
     }
-    SubscriberBuilder &filter(Filter filter) {
-        filter_ = std::move(filter);
-        return *this;
-    }
-
     /// Messages for whose payload `test` gives true, among those that the filter lets pass: it gets what
     /// `Message::payload` gives, and must not throw, nor use the subscriber.
     template <class F>
     SubscriberBuilder &filter_payload(F test) {
-        auto kept = std::make_shared<F>(std::move(test));
-        payload_test_ = [](void *context, const void *payload, std::size_t bytes) -> std::int32_t {
-            ringbus_message raw{};
-            raw.payload = payload;
-            raw.payload_len_bytes = bytes;
-            return (*static_cast<F *>(context))(Message<T>(raw).payload()) ? 1 : 0;
-        };
-        test_ = std::move(kept);
+        test_.template set<T>(std::move(test));
         return *this;
     }
 
     /// A test of payloads goes to the subscriber: the next one has none.
     Result<Subscriber<T>> join() {
-        ringbus_filter filter = filter_.raw();
-        filter.payload_test = test_ ? payload_test_ : nullptr;
-        filter.payload_test_context = test_.get();
-        options_.filter = &filter;
+        const ringbus_filter filter = test_.with(this->filter_);
+        auto options = this->options_;
+        options.filter = &filter;
         return detail::opened<Subscriber<T>, ringbus_subscriber>(
-            [&](auto **opened) { return ringbus_subscriber_open(topic_, &options_,opened); }, std::move(test_));
+            [&](auto **opened) { return ringbus_subscriber_open(topic_, &options, opened); }, test_.kept());
     }
 
 private:
     ringbus_topic *topic_;
-    ringbus_subscriber_options options_ = ringbus_subscriber_options_init();
-    Filter filter_;
-    std::shared_ptr<void> test_;
-    std::int32_t (*payload_test_)(void *, const void *, std::size_t) = nullptr;
+    detail::PayloadTest test_;
 };
 
 // ---- Topics ---------------------------------------------------------------------------------------
@@ -1517,37 +1545,16 @@ private:
 
 namespace detail {
 
-/// How many topics are to be read, which several builders have in common.
+/// How many topics are to be read.
 template <class Builder>
-class MultiWishes {
+class MultiWishes : public Wishes<Builder, ringbus_multi_options> {
 public:
-    /// Publishers wait for it.
-    Builder &reliable() { return set(options_.delivery, RINGBUS_RELIABLE); }
-    /// Holds up nobody, and is told exactly what it missed; the default.
-    Builder &lossy() { return set(options_.delivery, RINGBUS_LOSSY); }
-    Builder &stall_timeout(Duration timeout) {
-        return set(options_.stall_timeout_ns, zero_is_meant(timeout));
-    }
-    /// Where to start in the topics that exist; those that appear later are read from their first message
-    /// on.
-    Builder &start(Start start) { return set(options_.start, start.raw()); }
     /// Of all messages that are there, that comes first which was published first. Without it topics take
     /// turns.
-    Builder &by_time() { return set(options_.order, RINGBUS_ORDER_TIME); }
-    Builder &filter(Filter filter) {
-        filter_ = std::move(filter);
-        return static_cast<Builder &>(*this);
-    }
+    Builder &by_time() { return this->set(this->options_.order, RINGBUS_ORDER_TIME); }
 
 protected:
-    template <class V, class U>
-    Builder &set(V &field, U value) {
-        field = value;
-        return static_cast<Builder &>(*this);
-    }
-
-    ringbus_multi_options options_ = ringbus_multi_options_init();
-    Filter filter_;
+    MultiWishes() noexcept : Wishes<Builder, ringbus_multi_options>(ringbus_multi_options_init()) {}
 };
 
 } // namespace detail
@@ -1571,12 +1578,7 @@ public:
     /// nor use the subscriber.
     template <class F>
     MultiSubscriberBuilder &filter_payload(F test) {
-        auto kept = std::make_shared<F>(std::move(test));
-        payload_test_ = [](void *context, const void *payload, std::size_t bytes) -> std::int32_t {
-            const View<const std::byte> view(static_cast<const std::byte *>(payload), bytes);
-            return (*static_cast<F *>(context))(view) ? 1 : 0;
-        };
-        test_ = std::move(kept);
+        test_.set<std::byte[]>(std::move(test));
         return *this;
     }
 
@@ -1586,19 +1588,21 @@ public:
         for (const auto &pattern : patterns_) {
             patterns.push_back(pattern.c_str());
         }
-        ringbus_filter filter = filter_.raw();
-        filter.payload_test = test_ ? payload_test_ : nullptr;
-        filter.payload_test_context = test_.get();
-        options_.filter = &filter;
+        const ringbus_filter filter = test_.with(filter_);
+        auto options = options_;
+        options.filter = &filter;
         return detail::opened<MultiSubscriber, ringbus_multi_subscriber>(
-            [&](auto **opened) { return ringbus_multi_subscriber_open(bus_, patterns.data(), patterns.size(), &options_,opened); }, std::move(test_));
+            [&](auto **opened) {
+                return ringbus_multi_subscriber_open(bus_, patterns.data(), patterns.size(), &options,
+                                                     opened);
+            },
+            test_.kept());
     }
 
 private:
     ringbus_bus *bus_;
     std::vector<std::string> patterns_;
-    std::shared_ptr<void> test_;
-    std::int32_t (*payload_test_)(void *, const void *, std::size_t) = nullptr;
+    detail::PayloadTest test_;
 };
 
 // ---- Handlers -------------------------------------------------------------------------------------

@@ -550,6 +550,13 @@ static void check_payload_test(const ringbus::Bus &bus) {
     CHECK(moved.poll().value()->sequence() == 1 && count == 2);
     CHECK(moved.skipped().value() == 1);
 
+    // It stays where no subscriber came of it.
+    int tested = 0;
+    auto retried = topic.subscriber();
+    retried.filter_payload([&tested](const Pose &pose) { return ++tested, pose.x > 1; });
+    CHECK(retried.start(Start::sequence(99)).join().code() == RINGBUS_NOT_YET);
+    CHECK(retried.start(Start::oldest()).join().value().poll().value()->sequence() == 1 && tested == 2);
+
     // It goes after its subscriber, also where another one takes the place of that.
     struct Ends {
         std::shared_ptr<std::uint64_t> handles;
