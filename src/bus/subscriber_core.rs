@@ -481,8 +481,13 @@ impl SubscriberCore {
         if self.is_forked() {
             return Err(PollError::Forked);
         }
+        let unseen = self.selection.as_deref().and_then(Selection::next);
+        if let Some(unseen) = unseen {
+            // Taken, and not handed out: one of these may be the newest.
+            self.cursor.return_to(unseen);
+        }
         let (taken, has_moved) = self.cursor.take_newest();
-        if has_moved {
+        if has_moved || unseen.is_some() {
             self.tell_departure();
         }
         self.note_more();

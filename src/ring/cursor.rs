@@ -456,8 +456,26 @@ impl<'m> Cursor<'m> {
     /// Goes to `start`, forgetting everything in between; publishers may be told.
     pub(crate) fn seek(&mut self, start: Sequence) {
         (self.lent, self.lent_home) = (0, 0);
-        self.next = start;
-        self.missed_before_start = self.attach(start);
+        self.missed_before_start = 0;
+        if self.state == CursorState::Reliable && start >= self.next {
+            // Nobody has passed what its own cell guards, however far the limit was raised.
+            self.next = start;
+            self.store_cursor(start);
+        } else {
+            self.next = start;
+            self.missed_before_start = self.attach(start);
+        }
+    }
+
+    /// Gives back what was taken last, but goes on at `seq`, one of it.
+    pub(crate) fn return_to(&mut self, seq: Sequence) {
+        (self.lent, self.lent_home) = (0, 0);
+        self.next = seq;
+        match self.state {
+            CursorState::Reliable => self.store_cursor(seq),
+            // If it was passed meanwhile, the next `take` finds out.
+            _ => _ = self.swap_word(CursorWord::new(seq, 0, self.state)),
+        }
     }
 
     #[inline(always)]

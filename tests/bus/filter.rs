@@ -423,6 +423,30 @@ fn the_latest_is_there_only_if_it_is_wanted() {
 }
 
 #[test]
+fn the_latest_is_one_that_was_taken_and_not_handed_out() {
+    for is_reliable in [true, false] {
+        let bus = TestBus::new();
+        let topic = bus.topic("t").create().unwrap();
+        let builder = match is_reliable {
+            true => topic.subscriber().reliable(),
+            false => topic.subscriber().lossy(),
+        };
+        let builder = builder.filter_payload(|payload| payload != b"unwanted");
+        let mut subscriber = builder.join().unwrap();
+        let publisher = topic.publisher().unwrap();
+        for payload in [&b"0"[..], b"unwanted", b"2", b"3", b"4"] {
+            publisher.publish(payload).unwrap();
+        }
+        assert_eq!(subscriber.poll().unwrap().unwrap().sequence(), 0);
+        assert_eq!(subscriber.latest().unwrap().unwrap().payload(), b"4");
+        assert!(subscriber.latest().unwrap().is_none());
+        publisher.publish(b"5").unwrap();
+        assert_eq!(subscriber.poll().unwrap().unwrap().sequence(), 5);
+        assert_eq!((subscriber.lag(), subscriber.lagged()), (0, 0));
+    }
+}
+
+#[test]
 fn an_interval_goes_by_the_publish_time() {
     let bus = TestBus::new();
     let topic = bus.topic("t").time(TimeSource::Clock).create().unwrap();

@@ -3,7 +3,8 @@
 use std::{thread, time::Duration};
 
 use ringbus::{
-    JoinError, PollError, PublisherMode, Start, Subscriber, TimeSource, Timestamp, Topic,
+    JoinError, Meta, Patience, PollError, PublisherMode, Start, Subscriber, TimeSource, Timestamp,
+    Topic,
 };
 
 use crate::support::{MODES, TestBus};
@@ -210,6 +211,32 @@ fn a_topic_without_times_has_no_start_at_one() {
     let mut subscriber = topic.subscriber().start(Start::Last(1)).join().unwrap();
     assert_eq!(subscriber.seek(start), Err(PollError::NoTime));
     assert_eq!(subscriber.poll().unwrap().expect("retained").time(), None);
+}
+
+#[test]
+fn a_reliable_subscriber_can_seek_to_all_that_it_has_not_read() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(16).create().unwrap();
+        let mut subscriber = topic.subscriber().reliable().join().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let try_to_publish = || publisher.publish_with(Meta::new(), b"", Patience::Try);
+        while try_to_publish().is_ok() {}
+        for read in 0..16 {
+            assert_eq!(subscriber.cursor(), read);
+            for is_leaked in [true, false] {
+                subscriber.seek(Start::Sequence(read)).unwrap();
+                let message = subscriber.poll().unwrap().expect("not read");
+                assert_eq!(message.sequence(), read);
+                if is_leaked {
+                    // Not given back, and so still to be sought.
+                    std::mem::forget(message);
+                }
+            }
+            while try_to_publish().is_ok() {}
+        }
+        assert_eq!(subscriber.lagged(), 0);
+    }
 }
 
 #[test]

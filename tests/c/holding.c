@@ -148,10 +148,6 @@ static void call(walk *w) {
     switch (below(w, 16)) {
     case 0:
     case 1:
-        if (w->is_slow) {
-            /* What it has taken ahead would be skipped, the newest with the others. */
-            break;
-        }
         took(w, ringbus_subscriber_latest(w->subscriber, w->held), w->next - 1, is_there);
         break;
     case 2:
