@@ -1340,6 +1340,18 @@ ringbus_code ringbus_publish_batch(ringbus_publisher *publisher,
                                    size_t *published);
 
 /**
+ * Sends copies of `count` messages of `len_bytes` each, which lie one after the other at `payloads`: an array
+ * of them. For less than ringbus_publish_batch() costs, and otherwise as that does, without tags, flags and
+ * attributes. `payloads` may be NULL where there are no bytes.
+ */
+ringbus_code ringbus_publish_array(ringbus_publisher *publisher,
+                                   const void *payloads,
+                                   size_t len_bytes,
+                                   size_t count,
+                                   uint64_t timeout_ns,
+                                   size_t *published);
+
+/**
  * Waits until `count` living subscribers have joined the topic, for at most `timeout_ns`.
  * `RINGBUS_TIMEOUT`: fewer were there until then. Observers do not count. Looks every millisecond.
  */

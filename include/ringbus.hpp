@@ -501,6 +501,17 @@ decltype(auto) payload_at(const void *payload, std::size_t bytes) noexcept {
     }
 }
 
+/// Whether a range is an array of such values: they lie one after the other, as `std::data` finds them.
+template <class Value, class Range, class = void>
+struct IsArrayOf : std::false_type {};
+template <class Value, class Range>
+struct IsArrayOf<Value, Range,
+                 std::void_t<decltype(std::data(std::declval<Range &>())),
+                             decltype(std::size(std::declval<Range &>()))>>
+    : std::is_same<const Value *, std::add_pointer_t<std::add_const_t<std::remove_pointer_t<
+                                      decltype(std::data(std::declval<Range &>()))>>>> {};
+
+
 /// What is sent: one value, or several.
 template <class T>
 using Argument = std::conditional_t<Payload<T>::is_slice, View<const typename Payload<T>::Value>,
@@ -940,14 +951,19 @@ public:
 
     /// Sends several messages in order, looks for sleepers once, and gives how many. On a failure
     /// those before the message that failed were sent: see `published`. The range holds its payloads, as a
-    /// vector does: those that it makes as it is read would be gone when they are sent.
+    /// vector does: those that it makes as it is read would be gone when they are sent. Values that lie one
+    /// after the other, as in a vector or an array, cost least.
     template <class Range>
     Result<std::size_t> publish_batch(const Range &payloads, Duration timeout = forever) {
-        return send_batch(payloads, timeout, [](ringbus_outgoing &place, const auto &payload) {
-            static_assert(stays<decltype(*std::begin(payloads)), decltype(payload)>(),
-                          "a range must hold its payloads, and as what they are sent as");
-            put(place, {}, payload);
-        });
+        if constexpr (!is_slice && detail::IsArrayOf<Value, const Range>::value) {
+            std::size_t sent = 0;
+            const auto code =
+                ringbus_publish_array(raw(), std::data(payloads), sizeof(Value), std::size(payloads),
+                                      detail::timeout_ns(timeout), &sent);
+            return detail::valued(code, sent);
+        } else {
+            return send_each(payloads, timeout);
+        }
     }
     /// The same for pairs of a `Meta` and a payload.
     template <class Range>
@@ -1013,6 +1029,14 @@ private:
         place.flags = meta.flags;
         place.attributes = meta.attributes.empty() ? nullptr : &meta.attributes.data()->raw();
         place.attribute_count = meta.attributes.size();
+    }
+    template <class Range>
+    Result<std::size_t> send_each(const Range &payloads, Duration timeout) {
+        return send_batch(payloads, timeout, [](ringbus_outgoing &place, const auto &payload) {
+            static_assert(stays<decltype(*std::begin(payloads)), decltype(payload)>(),
+                          "a range must hold its payloads, and as what they are sent as");
+            put(place, {}, payload);
+        });
     }
     template <class Range, class Put>
     Result<std::size_t> send_batch(const Range &messages, Duration timeout, Put put) {

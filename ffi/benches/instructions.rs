@@ -27,7 +27,7 @@ const IN_THE_LIBRARY: [(&str, &str); 2] = [
 ];
 const PUBLISH: &[&str] = &["ringbus_publish"];
 const POLL: &[&str] = &["ringbus_subscriber_poll"];
-const PUBLISH_BATCH: &[&str] = &["ringbus_publish_batch"];
+const PUBLISH_BATCH: &[&str] = &["ringbus_publish_array", "ringbus_publish_batch"];
 const POLL_BATCH: &[&str] = &[
     "ringbus_subscriber_poll_batch",
     "ringbus_subscriber_release",

@@ -1,6 +1,7 @@
 //! Publishing from C.
 
 use std::ffi::c_void;
+use std::iter::repeat_n;
 
 use ringbus::{Attributes, Meta};
 
@@ -275,14 +276,21 @@ pub unsafe extern "C" fn ringbus_publish_message(
 }
 
 impl Outgoing {
-    /// Whether there is nothing about it that has to be looked at closely: no attributes, and a payload that
-    /// can be.
+    /// Whether there is nothing about any that has to be looked at closely: no attributes, and a payload that
+    /// can be. Without a branch for each.
     #[inline(always)]
-    fn is_simple(&self) -> bool {
-        !self.payload.is_null()
-            & (self.payload_len_bytes <= isize::MAX as usize)
-            & (self.attribute_count == 0)
-            & (self.reserved == [0; 3])
+    fn are_simple(messages: &[Self]) -> bool {
+        let of_none = |message: &Self| {
+            let [a, b, c] = message.reserved;
+            u64::from(message.payload.is_null())
+                | (message.payload_len_bytes as u64) >> 63
+                | message.attribute_count as u64
+                | u64::from(a | b | c)
+        };
+        messages
+            .iter()
+            .fold(0, |all, message| all | of_none(message))
+            == 0
     }
 
     /// Puts its attributes together at `index`, if it has any; refuses what means nothing yet.
@@ -373,9 +381,7 @@ pub unsafe extern "C" fn ringbus_publish_batch(
             tell(0);
             // SAFETY: as the crate's contract says.
             let messages = unsafe { slice(messages, count, "messages") }?;
-            let is_simple = messages
-                .iter()
-                .fold(true, |all, message| all & message.is_simple());
+            let is_simple = Outgoing::are_simple(messages);
             let mut attributed = 0;
             if !is_simple {
                 // SAFETY: as the crate's contract says.
@@ -409,6 +415,56 @@ pub unsafe extern "C" fn ringbus_publish_batch(
     })
 }
 
+/// Sends copies of `count` messages of `len_bytes` each, which lie one after the other at `payloads`: an array
+/// of them. For less than ringbus_publish_batch() costs, and otherwise as that does, without tags, flags and
+/// attributes. `payloads` may be NULL where there are no bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringbus_publish_array(
+    publisher: *mut Publisher,
+    payloads: *const c_void,
+    len_bytes: usize,
+    count: usize,
+    timeout_ns: u64,
+    published: *mut usize,
+) -> Code {
+    guard(|| {
+        handle::with(publisher, "publisher", |publisher| {
+            // SAFETY: as the crate's contract says.
+            let out = unsafe { Out::optional(published, "published") }?;
+            let tell = |sent| {
+                if let Some(out) = &out {
+                    out.put(sent);
+                }
+            };
+            tell(0);
+            let Some(bytes) = len_bytes.checked_mul(count) else {
+                return Err(Failure::invalid(format!(
+                    "{count} payloads of {len_bytes} bytes cannot be"
+                )));
+            };
+            // SAFETY: as the crate's contract says.
+            let bytes = unsafe { slice(payloads.cast::<u8>(), bytes, "payloads") }?;
+            let inner = publisher.inner();
+            let before = inner.published();
+            let sent = match len_bytes {
+                0 => {
+                    let empty = repeat_n((Meta::new(), &[][..]), count);
+                    inner.publish_batch_with(empty, patience(timeout_ns))
+                }
+                _ => {
+                    let payload = |payload| (Meta::new(), payload);
+                    let messages = bytes.chunks_exact(len_bytes).map(payload);
+                    let at_once = inner.publish_many_at_once(messages.clone());
+                    inner.publish_batch_with(messages.skip(at_once), patience(timeout_ns))
+                }
+            };
+            tell(inner.published().wrapping_sub(before) as usize);
+            sent?;
+            Ok(Code::Ok)
+        })
+    })
+}
+
 /// Sends as many of the messages as are sent without a call; how many.
 ///
 /// # Safety
@@ -416,13 +472,12 @@ pub unsafe extern "C" fn ringbus_publish_batch(
 /// All are [simple](Outgoing::is_simple), and as the crate's contract says.
 #[inline(always)]
 unsafe fn send_plainly(publisher: &ringbus::Publisher<[u8]>, messages: &[Outgoing]) -> usize {
-    let outgoing = messages.iter().map(|message| {
+    publisher.publish_many_at_once(messages.iter().map(|message| {
         let (payload, len) = (message.payload.cast::<u8>(), message.payload_len_bytes);
         // SAFETY: not NULL, and no more bytes than there can be, as was found; the rest is the crate's contract.
         let payload = unsafe { std::slice::from_raw_parts(payload, len) };
         (Meta::new().tag(message.tag).flags(message.flags), payload)
-    });
-    publisher.publish_many_at_once(outgoing)
+    }))
 }
 
 /// Checks the messages of a batch, and puts the attributes together of those that have some: how many have.

@@ -67,6 +67,7 @@ fn panic_in_any_function_becomes_a_code() {
         ringbus_publish_with(null_mut(), null(), 0, 0, 0, 0, null_mut());
         ringbus_publish_message(null_mut(), null(), 0, null_mut());
         ringbus_publish_batch(null_mut(), null(), 0, 0, null_mut());
+        ringbus_publish_array(null_mut(), null(), 0, 0, 0, null_mut());
         ringbus_publisher_wait_subscribers(null_mut(), 0, 0);
         ringbus_publisher_id(null_mut(), null_mut());
         ringbus_publisher_published(null_mut(), null_mut());

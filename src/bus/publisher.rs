@@ -118,6 +118,12 @@ impl<'a> Meta<'a> {
         Self { tag, ..self }
     }
 
+    /// Whether it has a tag or flags.
+    #[inline(always)]
+    pub(super) fn is_marked(self) -> bool {
+        self.tag != 0 || self.flags != 0
+    }
+
     /// With these flags; the bus gives them no meaning.
     ///
     /// ```
@@ -441,28 +447,16 @@ impl Publisher<[u8]> {
         self.core.has_more_to_do(Sequence(sequence))
     }
 
-    /// The same for messages up to the first where that cannot be; how many, whose subscribers were told.
+    /// The same for messages without attributes, up to the first where that cannot be; how many, whose
+    /// subscribers were told. The iterator must not use this publisher.
     #[doc(hidden)]
     #[inline(always)]
     pub fn publish_many_at_once<'a>(
         &self,
         messages: impl Iterator<Item = (Meta<'a>, &'a [u8])>,
     ) -> usize {
-        if self.core.is_forked() {
-            return 0;
-        }
         let _bell = BellAtLast(&self.core);
-        let mut published = 0;
-        for (meta, payload) in messages {
-            let Some(seq) = self.core.publish_plainly(meta, payload) else {
-                break;
-            };
-            if self.core.is_claim_due(seq) {
-                self.core.claim();
-            }
-            published += 1;
-        }
-        published
+        self.core.publish_plainly_all(messages)
     }
 
     /// What is due after a message that was published at once: those are woken who sleep until there is one.

@@ -19,7 +19,9 @@ use crate::sync::{AtomicU64, Ordering, heeds_prefetch_write};
 /// The slots of a topic, as the publisher of plain messages sees them; on topics whose messages are none,
 /// there never is a stretch.
 ///
-/// Invariant R1, as for [`RingView`]: the slots are mapped for `'m`.
+/// Invariant R1, as for [`RingView`]: the slots are mapped for `'m`. A copy that is nowhere in memory is not
+/// read again after each message.
+#[derive(Clone)]
 pub(crate) struct PlainSlots<'m> {
     stretch: Cell<Stretch<'m>>,
     payload_offset: usize,
@@ -108,10 +110,13 @@ impl<'m> PlainSlots<'m> {
         self.stretch.set(none);
     }
 
-    /// Whether message `next`, with such a payload, may be written plainly.
+    /// Whether message `next`, with such a payload, and a tag or flags if it is marked, may be written plainly.
     #[inline(always)]
-    pub(crate) fn takes(&self, next: Sequence, len: usize) -> bool {
-        len.wrapping_sub(self.len_min) <= self.len_span && next < self.stretch.get().until
+    pub(crate) fn takes(&self, next: Sequence, len: usize, is_marked: bool) -> bool {
+        // A plain message without a header has no room for marks.
+        len.wrapping_sub(self.len_min) <= self.len_span
+            && next < self.stretch.get().until
+            && (!is_marked || self.is_tagged)
     }
 
     /// Writes header and payload into the slot of `seq`, as [`RingView::write`] does; what makes them

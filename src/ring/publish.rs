@@ -69,6 +69,15 @@ impl<'m> ReadyStamp<'m> {
     pub(crate) fn of(word: &'m AtomicU64, stamp: u64, seq: Sequence) -> Self {
         Self { word, stamp, seq }
     }
+
+    /// Makes the message visible; the sequence after it, with which its publisher
+    /// [goes on](ExclusivePublisher::go_on_at).
+    #[inline(always)]
+    pub(crate) fn store(self) -> Sequence {
+        // Release: edge COMMIT, pairs with the Acquire in `Cursor::take`; publishes the block.
+        self.word.store(self.stamp, Ordering::Release);
+        self.seq.plus(1)
+    }
 }
 
 impl<'m> ExclusivePublisher<'m> {
@@ -127,9 +136,13 @@ impl<'m> ExclusivePublisher<'m> {
     #[inline(always)]
     pub(crate) fn stamp(&mut self, ready: ReadyStamp) {
         debug_assert_eq!(ready.seq, self.next);
-        // Release: edge COMMIT, pairs with the Acquire in `Cursor::take`; publishes the block.
-        ready.word.store(ready.stamp, Ordering::Release);
-        self.next = ready.seq.plus(1);
+        self.next = ready.store();
+    }
+
+    /// Goes on at `seq`; all before it is visible.
+    #[inline(always)]
+    pub(crate) fn go_on_at(&mut self, seq: Sequence) {
+        self.next = seq;
     }
 
     #[cold]

@@ -361,6 +361,60 @@ static void check_filter(ringbus_bus *bus) {
     OK(ringbus_topic_close(topic));
 }
 
+/* An array of payloads is so many messages, in their order, around the ring and while there is room. */
+static void check_arrays(ringbus_bus *bus) {
+    enum { ROOM = 16, LEN = 12, MORE = 5 };
+    ringbus_topic_options options = ringbus_topic_options_init();
+    ringbus_subscriber_options reliably = ringbus_subscriber_options_init();
+    ringbus_topic *topic;
+    ringbus_publisher *publisher;
+    ringbus_subscriber *subscriber;
+    ringbus_message messages[ROOM];
+    unsigned char payloads[ROOM + MORE][LEN];
+    uint64_t due = 0, number;
+    size_t count, n, round;
+    options.capacity_slots = ROOM;
+    options.payload_max_bytes = LEN;
+    OK(ringbus_topic_open_or_create(bus, "arrays", &options, &topic));
+    OK(ringbus_publisher_open(topic, &publisher));
+    reliably.delivery = RINGBUS_RELIABLE;
+    OK(ringbus_subscriber_open(topic, &reliably, &subscriber));
+    for (round = 0; round < 40; round++) {
+        const size_t wanted = round % (ROOM + MORE);
+        const size_t expected = wanted < ROOM ? wanted : (size_t)ROOM;
+        for (n = 0; n < wanted; n++) {
+            memset(payloads[n], (int)(due + n), LEN);
+        }
+        count = 99;
+        CHECK(ringbus_publish_array(publisher, payloads, LEN, wanted, 0, &count) ==
+              (wanted > ROOM ? RINGBUS_FULL : RINGBUS_OK));
+        CHECK(count == expected);
+        for (n = 0; n < expected; due += count, n += count) {
+            size_t i;
+            OK(ringbus_subscriber_poll_batch(subscriber, messages, ROOM, &count));
+            for (i = 0; i < count; i++) {
+                const unsigned char *bytes = (const unsigned char *)messages[i].payload;
+                CHECK(messages[i].sequence == due + i && messages[i].payload_len_bytes == LEN);
+                CHECK(bytes[0] == (unsigned char)(due + i) && bytes[LEN - 1] == bytes[0]);
+            }
+        }
+        OK(ringbus_subscriber_release(subscriber));
+    }
+    OK(ringbus_publish_array(publisher, NULL, 0, 3, 0, &count));
+    CHECK(count == 3);
+    OK(ringbus_publish_array(publisher, NULL, LEN, 0, 0, &count));
+    CHECK(count == 0);
+    OK(ringbus_subscriber_poll_batch(subscriber, messages, ROOM, &count));
+    CHECK(count == 3 && messages[2].payload_len_bytes == 0);
+    CHECK(ringbus_publish_array(publisher, payloads, LEN + 1, 2, 0, &count) == RINGBUS_TOO_LONG);
+    CHECK(count == 0);
+    OK(ringbus_publisher_published(publisher, &number));
+    CHECK(number == due + 3);
+    OK(ringbus_subscriber_close(subscriber));
+    OK(ringbus_publisher_close(publisher));
+    OK(ringbus_topic_close(topic));
+}
+
 /* A topic as a blackboard: its value is there at any time, for those who come late as well. */
 static void check_blackboard(ringbus_bus *bus) {
     ringbus_topic_options options = ringbus_topic_options_init();
@@ -421,6 +475,7 @@ int main(int argc, char **argv) {
     check_times(bus, RINGBUS_TIME_TSC);
     check_filter(bus);
     check_blackboard(bus);
+    check_arrays(bus);
     close_bus(bus);
     return 0;
 }

@@ -62,6 +62,7 @@ static void refuse_everywhere(void *handle, ringbus_code expected, ringbus_code 
     ANSWERS(ringbus_publish_with(publisher, "x", 1, 1, 1, 0, NULL), expected);
     ANSWERS(ringbus_publish_message(publisher, &outgoing, 0, NULL), expected);
     ANSWERS(ringbus_publish_batch(publisher, &outgoing, 1, 0, NULL), expected);
+    ANSWERS(ringbus_publish_array(publisher, "x", 1, 1, 0, NULL), expected);
     ANSWERS(ringbus_publisher_wait_subscribers(publisher, 0, 0), expected);
     ANSWERS(ringbus_publisher_id(publisher, &id), expected);
     ANSWERS(ringbus_publisher_published(publisher, &number), expected);
@@ -143,6 +144,11 @@ static void check_null(ringbus_bus *bus) {
     OK(ringbus_subscriber_open(topic, NULL, &subscriber));
     ANSWERS(ringbus_publish(publisher, NULL, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
     ANSWERS(ringbus_publish_batch(publisher, NULL, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_publish_array(publisher, NULL, 1, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
+    ANSWERS(ringbus_publish_array(publisher, "x", 2, SIZE_MAX / 2 + 1, 0, NULL),
+            RINGBUS_INVALID_ARGUMENT);
+    ANSWERS(ringbus_publish_array(publisher, "x", 1, SIZE_MAX / 2 + 1, 0, NULL),
+            RINGBUS_INVALID_ARGUMENT);
     ANSWERS(ringbus_loan_open(publisher, 1, 0, NULL), RINGBUS_NULL_ARGUMENT);
     ANSWERS(ringbus_loan_commit(publisher, NULL, 0, NULL), RINGBUS_NULL_ARGUMENT);
     ANSWERS(ringbus_subscriber_poll(subscriber, NULL), RINGBUS_NULL_ARGUMENT);

@@ -169,7 +169,7 @@ fn publish<P: Sends>(publisher: &mut P, stream: &Stream) -> Result<(), P::Error>
                 .try_for_each(|payload| publisher.publish(payload))?,
             batch => payloads
                 .chunks(size * batch as usize)
-                .try_for_each(|some| publisher.publish_batch(some.chunks_exact(size)))?,
+                .try_for_each(|some| publisher.publish_batch(some, size))?,
         }
     }
     Ok(())

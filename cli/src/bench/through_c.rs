@@ -34,19 +34,6 @@ struct Message {
     reserved: u16,
 }
 
-/// `ringbus_outgoing`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Outgoing {
-    payload: *const u8,
-    payload_len_bytes: usize,
-    tag: u64,
-    flags: u16,
-    reserved: [u16; 3],
-    attributes: *const c_void,
-    attribute_count: usize,
-}
-
 /// The beginning of `ringbus_bus_options`, of its first version.
 #[repr(C)]
 struct BusOptions {
@@ -115,7 +102,7 @@ functions! {
     topic_open: fn(Handle, *const c_char, *const c_void, *mut Handle) -> i32;
     publisher_open: fn(Handle, *mut Handle) -> i32;
     publish: fn(Handle, *const u8, usize, u64, *mut u64) -> i32;
-    publish_batch: fn(Handle, *const Outgoing, usize, u64, *mut usize) -> i32;
+    publish_array: fn(Handle, *const u8, usize, usize, u64, *mut usize) -> i32;
     subscriber_open: fn(Handle, *const SubscriberOptions, *mut Handle) -> i32;
     subscriber_poll: fn(Handle, *mut Message) -> i32;
     subscriber_poll_batch: fn(Handle, *mut Message, usize, *mut usize) -> i32;
@@ -281,7 +268,6 @@ impl BusInC {
 pub struct PublisherInC {
     functions: Functions,
     publisher: Handle,
-    outgoing: Vec<Outgoing>,
 }
 
 impl PublisherInC {
@@ -294,7 +280,6 @@ impl PublisherInC {
         Ok(Self {
             functions,
             publisher,
-            outgoing: Vec::new(),
         })
     }
 }
@@ -312,21 +297,12 @@ impl Sends for PublisherInC {
     }
 
     #[inline(always)]
-    fn publish_batch<'p>(&mut self, payloads: impl Iterator<Item = &'p [u8]>) -> Result<(), InC> {
-        self.outgoing.clear();
-        self.outgoing.extend(payloads.map(|payload| Outgoing {
-            payload: payload.as_ptr(),
-            payload_len_bytes: payload.len(),
-            tag: 0,
-            flags: 0,
-            reserved: [0; 3],
-            attributes: null(),
-            attribute_count: 0,
-        }));
-        let publish = self.functions.publish_batch;
-        let (at, count) = (self.outgoing.as_ptr(), self.outgoing.len());
-        // SAFETY: so many messages, which nobody changes meanwhile; their number is not wanted.
-        let code = unsafe { publish(self.publisher, at, count, FOREVER, null_mut()) };
+    fn publish_batch(&mut self, payloads: &[u8], size: usize) -> Result<(), InC> {
+        let publish = self.functions.publish_array;
+        let (at, count) = (payloads.as_ptr(), payloads.len() / size);
+        // SAFETY: so many payloads of that size, which nobody changes meanwhile; how many were sent is not
+        // wanted.
+        let code = unsafe { publish(self.publisher, at, size, count, FOREVER, null_mut()) };
         self.functions.done(code)
     }
 }

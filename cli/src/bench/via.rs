@@ -17,11 +17,8 @@ pub trait Sends {
     /// One message.
     fn publish(&mut self, payload: &[u8]) -> Result<(), Self::Error>;
 
-    /// Several, with one call.
-    fn publish_batch<'p>(
-        &mut self,
-        payloads: impl Iterator<Item = &'p [u8]>,
-    ) -> Result<(), Self::Error>;
+    /// Several of this size, which lie one after the other, with one call.
+    fn publish_batch(&mut self, payloads: &[u8], size: usize) -> Result<(), Self::Error>;
 }
 
 /// One that receives.
@@ -48,11 +45,8 @@ impl Sends for Publisher<[u8]> {
     }
 
     #[inline(always)]
-    fn publish_batch<'p>(
-        &mut self,
-        payloads: impl Iterator<Item = &'p [u8]>,
-    ) -> Result<(), PublishError> {
-        Publisher::publish_batch(self, payloads).map(drop)
+    fn publish_batch(&mut self, payloads: &[u8], size: usize) -> Result<(), PublishError> {
+        Publisher::publish_batch(self, payloads.chunks_exact(size)).map(drop)
     }
 }
 
