@@ -31,7 +31,7 @@ pub fn run(place: &Place, args: &ServeArgs) -> Result<Outcome, Failure> {
             }
         };
         left = left.map(|left| left - 1);
-        let answered = match answer(&args.command, payload, &mut ending) {
+        let answered = match answer(&args.command, payload, server.reply_max(), &mut ending) {
             Ok(reply) => match server.send(&deferred, &reply) {
                 Ok(()) => server.finish(deferred),
                 Err(error) => {
@@ -102,8 +102,13 @@ fn tell(args: &ServeArgs, error: PollError) -> Result<(), Failure> {
 }
 
 /// What the command says to a request, or why it says nothing.
-fn answer(command: &[String], request: Vec<u8>, ending: &mut Ending) -> Result<Vec<u8>, String> {
-    let mut running = Running::start(command, request)?;
+fn answer(
+    command: &[String],
+    request: Vec<u8>,
+    reply_max: usize,
+    ending: &mut Ending,
+) -> Result<Vec<u8>, String> {
+    let mut running = Running::start(command, request, reply_max)?;
     loop {
         if let Some(answer) = running.wait(LOOK_EVERY) {
             return answer;

@@ -164,7 +164,12 @@ impl Gatekeeper {
             self.looked_at.set(looked_at);
             return false;
         }
-        lease::reap_cell_if_dead(&self.bus, self.cells.cell(index))
+        let is_reaped = lease::reap_cell_if_dead(&self.bus, self.cells.cell(index));
+        if is_reaped {
+            // The next one in the way may be dead as well.
+            self.looked_at.set(None);
+        }
+        is_reaped
     }
 
     fn evict_if_stalled(&self, index: u32, now: Instant) -> bool {

@@ -266,6 +266,18 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> ServerBuilder<Q, R> {
 }
 
 impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
+    /// Bytes that a reply may have at most, as whoever made the service said.
+    ///
+    /// ```
+    /// # let bus = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scratch/doc_bus.rs"));
+    /// let first = bus.server("sums").reply_max(16).join()?;
+    /// assert_eq!(first.reply_max(), 16);
+    /// # Ok::<(), ringbus::Error>(())
+    /// ```
+    pub fn reply_max(&self) -> usize {
+        self.replies.shape().payload_max_bytes as usize
+    }
+
     /// The next request, if there is one. Never waits.
     ///
     /// ```

@@ -176,7 +176,10 @@ pub enum SegmentError {
     },
 
     /// The file is shorter than it should be.
-    #[error("{path}: {need_bytes} bytes are needed, but the file has {have_bytes}")]
+    #[error(
+        "{path}: {need_bytes} bytes are needed, but the file has {have_bytes}: it was cut; remove what it is \
+         of, a topic or the bus (`ringbus rm --force`, `ringbus destroy --force`)"
+    )]
     Truncated {
         /// The file.
         path: PathBuf,

@@ -7,7 +7,10 @@ use ringbus::PublishError;
 use super::actor::{Actor, Roles, Stage, eventually, say};
 use crate::support::{MODES, TestBus};
 
-pub const ROLES: Roles = &[("reap/subscriber", subscriber)];
+pub const ROLES: Roles = &[
+    ("reap/subscriber", subscriber),
+    ("reap/subscribers", subscribers),
+];
 
 /// The bound asked for is 50 ms; a loaded machine may be late.
 const REAPED_WITHIN: Duration = Duration::from_millis(500);
@@ -30,6 +33,15 @@ fn subscriber(stage: &Stage) {
     stage.wait();
     drop(held);
     say(format!("{:?}", reliable.poll().err()));
+}
+
+/// Joins many times.
+fn subscribers(stage: &Stage) {
+    let topic = stage.topic();
+    let join = |_| topic.subscriber().reliable().join().unwrap();
+    let _joined: Vec<_> = (0..stage.number(0)).map(join).collect();
+    say("joined");
+    stage.wait();
 }
 
 /// A subscriber process that holds the first of four messages, which fill the ring.
@@ -68,6 +80,27 @@ fn a_dead_subscriber_is_reaped_in_the_publishers_wait() {
         }
         println!("{mode}: dead subscribers were reaped within {longest:?}");
         assert!(longest <= REAPED_WITHIN, "{longest:?}");
+    }
+}
+
+#[test]
+fn many_dead_subscribers_take_no_longer_than_one() {
+    const MANY: usize = 100;
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).capacity(4).max_subscribers(MANY);
+        let topic = topic.create().unwrap();
+        let publisher = topic.publisher().unwrap();
+        let mut actor = Actor::start("reap/subscribers", bus.root().path(), &[&MANY.to_string()]);
+        assert_eq!(actor.hear(), "joined");
+        while publisher.try_publish(b"x").is_ok() {}
+        actor.kill();
+        let started = Instant::now();
+        publisher.publish_timeout(b"x", GIVE_UP).unwrap();
+        let elapsed = started.elapsed();
+        println!("{mode}: {MANY} dead subscribers were reaped within {elapsed:?}");
+        assert!(elapsed <= REAPED_WITHIN, "{elapsed:?}");
+        assert!(topic.info().subscribers.is_empty());
     }
 }
 

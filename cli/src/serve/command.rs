@@ -10,14 +10,19 @@ use std::time::{Duration, Instant};
 pub struct Running<'a> {
     program: &'a str,
     child: Child,
-    /// Tells what was read from its stdout, once that is closed.
+    reply_max: usize,
+    /// Tells what was read from its stdout, once that is closed, or more was read than a reply may have.
     stdout: Receiver<io::Result<Vec<u8>>>,
     reply: Option<io::Result<Vec<u8>>>,
 }
 
 impl<'a> Running<'a> {
-    /// Starts it, with the request on its stdin.
-    pub fn start(command: &'a [String], request: Vec<u8>) -> Result<Self, String> {
+    /// Starts it, with the request on its stdin; its reply is to have `reply_max` bytes at most.
+    pub fn start(
+        command: &'a [String],
+        request: Vec<u8>,
+        reply_max: usize,
+    ) -> Result<Self, String> {
         let [program, arguments @ ..] = command else {
             return Err("there is no command".to_owned());
         };
@@ -31,7 +36,8 @@ impl<'a> Running<'a> {
             thread::spawn(move || stdin.write_all(&request));
         }
         let (read, stdout) = mpsc::channel();
-        if let Some(mut from) = child.stdout.take() {
+        if let Some(from) = child.stdout.take() {
+            let mut from = from.take(reply_max as u64 + 1);
             thread::spawn(move || {
                 let mut all = Vec::new();
                 // Nobody waits any more for what a command says that was ended.
@@ -41,6 +47,7 @@ impl<'a> Running<'a> {
         Ok(Self {
             program,
             child,
+            reply_max,
             stdout,
             reply: None,
         })
@@ -56,6 +63,13 @@ impl<'a> Running<'a> {
                 Err(RecvTimeoutError::Disconnected) => Some(Ok(Vec::new())),
             };
         }
+        if matches!(&self.reply, Some(Ok(reply)) if reply.len() > self.reply_max) {
+            self.end();
+            let (program, max) = (self.program, self.reply_max);
+            return Some(Err(format!(
+                "{program}: a reply of more than {max} bytes; serve it with a larger --reply-max"
+            )));
+        }
         let status = self.await_end(deadline)?;
         let reply = self.reply.take().unwrap_or(Ok(Vec::new()));
         Some(match (status, reply) {
@@ -66,7 +80,7 @@ impl<'a> Running<'a> {
     }
 
     /// Ends it, and what it has started: by SIGTERM and, if it does not heed that, by SIGKILL.
-    pub fn end(mut self) {
+    pub fn end(&mut self) {
         self.signal(End::Asked);
         if self.await_end(Instant::now() + HEEDS_WITHIN).is_none() {
             self.signal(End::Forced);

@@ -41,6 +41,18 @@ fn a_command_answers_each_request() {
 }
 
 #[test]
+fn a_command_that_says_too_much_is_ended_and_told_of() {
+    let bus = Scratch::new();
+    let _server = serve(&bus, "flood --reply-max 64 -- yes");
+    for _ in 0..2 {
+        let ran = bus.run("call flood x --timeout 30", b"");
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.err.contains("more than 64 bytes"), "{}", ran.err);
+        assert!(ran.err.contains("--reply-max"), "{}", ran.err);
+    }
+}
+
+#[test]
 fn a_call_can_wait_for_servers() {
     let bus = Scratch::new();
     let ran = bus.run("call upper hello --wait-servers 1 --timeout 0.1", b"");
