@@ -454,7 +454,8 @@ pub unsafe extern "C" fn ringbus_publish_array(
                 _ => {
                     let payload = |payload| (Meta::new(), payload);
                     let messages = bytes.chunks_exact(len_bytes).map(payload);
-                    let at_once = inner.publish_many_at_once(messages.clone());
+                    // SAFETY: cutting bytes into pieces uses no publisher.
+                    let at_once = unsafe { inner.publish_many_at_once(messages.clone()) };
                     inner.publish_batch_with(messages.skip(at_once), patience(timeout_ns))
                 }
             };
@@ -472,12 +473,14 @@ pub unsafe extern "C" fn ringbus_publish_array(
 /// All are [simple](Outgoing::is_simple), and as the crate's contract says.
 #[inline(always)]
 unsafe fn send_plainly(publisher: &ringbus::Publisher<[u8]>, messages: &[Outgoing]) -> usize {
-    publisher.publish_many_at_once(messages.iter().map(|message| {
+    let messages = messages.iter().map(|message| {
         let (payload, len) = (message.payload.cast::<u8>(), message.payload_len_bytes);
         // SAFETY: not NULL, and no more bytes than there can be, as was found; the rest is the crate's contract.
         let payload = unsafe { std::slice::from_raw_parts(payload, len) };
         (Meta::new().tag(message.tag).flags(message.flags), payload)
-    }))
+    });
+    // SAFETY: reading what C wrote uses no publisher.
+    unsafe { publisher.publish_many_at_once(messages) }
 }
 
 /// Checks the messages of a batch, and puts the attributes together of those that have some: how many have.

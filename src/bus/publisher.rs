@@ -448,15 +448,20 @@ impl Publisher<[u8]> {
     }
 
     /// The same for messages without attributes, up to the first where that cannot be; how many, whose
-    /// subscribers were told. The iterator must not use this publisher.
+    /// subscribers were told.
+    ///
+    /// # Safety
+    ///
+    /// The iterator does not use this publisher.
     #[doc(hidden)]
     #[inline(always)]
-    pub fn publish_many_at_once<'a>(
+    pub unsafe fn publish_many_at_once<'a>(
         &self,
         messages: impl Iterator<Item = (Meta<'a>, &'a [u8])>,
     ) -> usize {
         let _bell = BellAtLast(&self.core);
-        self.core.publish_plainly_all(messages)
+        // SAFETY: the caller's promise.
+        unsafe { self.core.publish_plainly_all(messages) }
     }
 
     /// What is due after a message that was published at once: those are woken who sleep until there is one.

@@ -280,10 +280,13 @@ impl PublisherCore {
     }
 
     /// The same for messages, whose attributes are not looked at, up to the first where that cannot be; how
-    /// many. Slots are claimed on the way; the bell is still to be rung. The iterator calls nothing of the
-    /// program's: what is published on the way is noted at the end.
+    /// many. Slots are claimed on the way; the bell is still to be rung.
+    ///
+    /// # Safety
+    ///
+    /// The iterator does not use this publisher: what was published on the way is noted at the end.
     #[inline(always)]
-    pub(super) fn publish_plainly_all<'a>(
+    pub(super) unsafe fn publish_plainly_all<'a>(
         &self,
         mut messages: impl Iterator<Item = (Meta<'a>, &'a [u8])>,
     ) -> usize {
