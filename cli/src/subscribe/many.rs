@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::Instant;
 
 use ringbus::{Bus, Filter, MultiError, MultiSubscriber, Order, PollError};
 
-use super::{Losses, Printer, Until};
+use super::{Losses, Printer, TELL_AFTER, Until};
 use crate::args::{Delivery, SubArgs};
 use crate::format;
 use crate::outcome::{Failure, Outcome, cannot_join, complain};
@@ -36,9 +37,10 @@ pub fn run(bus: &Bus, args: &SubArgs, filter: Filter, until: &Until) -> Result<O
     let mut many = Many {
         source: builder.join()?,
         losses: BTreeMap::new(),
+        awaits_first: true,
     };
     let mut printer = Printer::new(args);
-    let ending = many.pump(&mut printer, args, until);
+    let ending = many.pump(&mut printer, bus, args, until);
     many.losses.values().for_each(Losses::sum_up);
     let lost = args.strict && many.losses.values().any(|losses| losses.total > 0);
     let ending = ending?;
@@ -49,15 +51,19 @@ struct Many {
     source: MultiSubscriber<[u8]>,
     /// By topic.
     losses: BTreeMap<String, Losses>,
+    /// No topic has matched so far, and nothing was said of that.
+    awaits_first: bool,
 }
 
 impl Many {
     fn pump(
         &mut self,
         printer: &mut Printer,
+        bus: &Bus,
         args: &SubArgs,
         until: &Until,
     ) -> Result<Outcome, Failure> {
+        let started = Instant::now();
         while printer.left != Some(0) {
             let taken = self.print_some(printer)?;
             let Some(patience) = until.patience() else {
@@ -69,6 +75,16 @@ impl Many {
             printer.out.flush()?;
             if output::is_closed() {
                 return Err(Failure::OutputClosed);
+            }
+            self.awaits_first &= self.source.topics().next().is_none();
+            if self.awaits_first && started.elapsed() >= TELL_AFTER {
+                self.awaits_first = false;
+                complain(format_args!(
+                    "{}: waiting for a topic that matches, which nobody has made yet on {}; publish on \
+                     one, or check the bus and the pattern",
+                    args.topic,
+                    bus.path().display()
+                ));
             }
             self.source.wait(patience)?;
         }
@@ -99,6 +115,8 @@ impl Many {
                 }
                 Err(told) => told,
             };
+            // Of a topic that matches: what is wrong with it is said.
+            self.awaits_first = false;
             match told {
                 MultiError::Poll { topic, source } => self.note(topic.as_str(), source)?,
                 MultiError::Open(_) => complain(told),

@@ -419,6 +419,21 @@ fn a_topic_that_is_waited_for_is_told_of() {
 }
 
 #[test]
+fn a_pattern_that_matches_no_topic_is_told_of() {
+    let bus = Scratch::new();
+    bus.run("pub other", b"").well();
+    let ran = bus.run("sub t/> --count 1 --timeout 1.5", b"");
+    let ran = ran.badly(
+        3,
+        "ringbus: t/>: waiting for a topic that matches, which nobody has made yet on ",
+    );
+    assert_eq!(ran.err.matches("waiting").count(), 1, "{ran:?}");
+    bus.run("pub t/1", b"").well();
+    let ran = bus.run("sub t/> --count 1 --timeout 1.5", b"").badly(3, "");
+    assert!(!ran.err.contains("waiting"), "{ran:?}");
+}
+
+#[test]
 fn what_is_missing_is_not_said_to_be_made_where_that_is_no_remedy() {
     let bus = Scratch::new();
     bus.run("pub t", b"").well();
