@@ -239,7 +239,8 @@ pub unsafe extern "C" fn ringbus_server_id(server: *mut Server, id: *mut u16) ->
 ///
 /// `RINGBUS_EMPTY`: none. `RINGBUS_EVICTED`: it did not poll for longer than its stall timeout while
 /// clients waited; ringbus_last_failure() says how many requests it has missed, whomever they were for. The
-/// next poll goes on. `RINGBUS_CORRUPTED` and `RINGBUS_FORKED` come again.
+/// next poll goes on. `RINGBUS_REMOVED`: the service's topics, or the bus, were removed, and no client is
+/// left on them. That, `RINGBUS_CORRUPTED` and `RINGBUS_FORKED` come again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringbus_server_poll(
     server: *mut Server,

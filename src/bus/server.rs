@@ -71,13 +71,19 @@ pub struct Server<Q: ?Sized, R: ?Sized> {
     topics: [Arc<TopicShared>; 2],
     /// A request that [`wait`](Self::wait) has found.
     found: Option<Run>,
+    /// Polls that found nothing since the last look at the clock, up to [`EMPTY_POLLS`].
+    empty_polls: u32,
+    /// When such a poll looks again whether the topics are still there.
+    next_look: Option<Instant>,
     payload: PhantomData<fn(&Q, &R)>,
 }
 
 /// How long a server may hold up clients.
 const STALL_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often one that waits looks whether its topics are still there.
+/// How often one that has nothing to do looks whether its topics are still there.
 const LOOK_WHETHER_REMOVED_EVERY: Duration = Duration::from_millis(100);
+/// Polls that found nothing, of which one looks at the clock.
+const EMPTY_POLLS: u32 = 16;
 
 impl Bus {
     /// Starts to configure a server of the service `name`: any number of clients, and of servers.
@@ -260,6 +266,8 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> ServerBuilder<Q, R> {
             replies,
             topics,
             found: None,
+            empty_polls: 0,
+            next_look: None,
             payload: PhantomData,
         })
     }
@@ -298,11 +306,16 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
     ///
     /// [`PollError::Evicted`] where it did not poll for longer than its stall timeout while clients
     /// waited: so many requests it has missed, whomever they were for. The next poll goes on.
-    /// [`PollError::Corrupted`] and [`PollError::Forked`] come again.
+    /// [`PollError::Removed`] where the service's topics, or the bus, were removed, and no client is left
+    /// on them: a server that only polls is told within 16 polls once 100 ms have passed.
+    /// [`PollError::Corrupted`], [`PollError::Forked`] and [`PollError::Removed`] come again.
     pub fn poll(&mut self) -> Result<Option<Request<'_, Q, R>>, PollError> {
         let found = match self.found.take() {
             Some(run) => Some(run),
-            None => self.find()?,
+            None => match self.find()? {
+                None => self.look_whether_removed()?,
+                run => run,
+            },
         };
         let Some(run) = found else {
             return Ok(None);
@@ -324,8 +337,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
     ///
     /// # Errors
     ///
-    /// Those of [`poll`](Self::poll), and [`PollError::Removed`] where the service's topics, or the bus,
-    /// were removed while there was nothing to do, and no client is left on them.
+    /// Those of [`poll`](Self::poll).
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, PollError> {
         if self.has_found()? {
             return Ok(true);
@@ -411,6 +423,29 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
         let mut all = self.topics.iter();
         all.any(|topic| topic.ring.segment().is_unlinked())
             && lease::living_publishers(&requests.bus, &requests.ring.view()) == 0
+    }
+
+    /// What an empty poll does besides, now and then: fails where no request will ever come any more.
+    /// There may be a last one.
+    fn look_whether_removed(&mut self) -> Result<Option<Run>, PollError> {
+        if self.empty_polls < EMPTY_POLLS {
+            self.empty_polls += 1;
+            return Ok(None);
+        }
+        let now = Instant::now();
+        let is_due = self.next_look.is_none_or(|next| now >= next);
+        if is_due && self.is_deserted() {
+            // A client that has left since may have sent something before. The next poll looks again.
+            return match self.find()? {
+                None => Err(PollError::Removed),
+                last => Ok(last),
+            };
+        }
+        if is_due {
+            self.next_look = now.checked_add(LOOK_WHETHER_REMOVED_EVERY);
+        }
+        self.empty_polls = 0;
+        Ok(None)
     }
 
     /// Whether there is a request, which is kept for the next poll.

@@ -564,3 +564,35 @@ fn a_server_whose_topics_or_bus_were_removed_says_so_once_no_client_is_left() {
         }
     }
 }
+
+#[test]
+fn a_server_that_only_polls_is_told_that_its_topics_or_bus_were_removed() {
+    for what in ["s/requests", "s/replies", "the bus"] {
+        let bus = TestBus::new();
+        let (mut server, mut client) = pair(&bus);
+        match what {
+            "the bus" => ringbus::Bus::builder()
+                .dir(bus.root().path())
+                .destroy()
+                .unwrap(),
+            topic => bus.remove(topic, ringbus::Remove::Force).unwrap(),
+        }
+        // A client is left.
+        let start = Instant::now();
+        while start.elapsed() < SHORT * 3 {
+            assert!(server.poll().unwrap().is_none(), "{what}");
+        }
+        let _unanswered = client.send(b"a last one", LONG).unwrap();
+        drop(client);
+        assert!(server.poll().unwrap().is_some(), "{what}");
+        let told = loop {
+            match server.poll() {
+                Ok(none) => assert!(none.is_none(), "{what}"),
+                Err(told) => break told,
+            }
+            assert!(start.elapsed() < LONG, "{what}: not told");
+        };
+        assert_eq!(told, PollError::Removed, "{what}");
+        assert_eq!(server.poll().err(), Some(PollError::Removed), "{what}");
+    }
+}
