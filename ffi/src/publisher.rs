@@ -506,7 +506,8 @@ unsafe fn encode_all(
 }
 
 /// Waits until `count` living subscribers have joined the topic, for at most `timeout_ns`.
-/// `RINGBUS_TIMEOUT`: fewer were there until then. Observers do not count. Looks every millisecond.
+/// `RINGBUS_TIMEOUT`: fewer were there until then. `RINGBUS_REMOVED`: the topic was removed, and fewer are
+/// there. Observers do not count. Looks every millisecond.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringbus_publisher_wait_subscribers(
     publisher: *mut Publisher,

@@ -415,13 +415,19 @@ impl<T: Payload + ?Sized> Publisher<T> {
     ///
     /// # Errors
     ///
+    /// [`JoinError::Removed`] where the topic is gone and fewer are there: nobody can join it any more.
     /// [`JoinError::Forked`] in a child of the process that opened the bus: open it again there.
     pub fn wait_subscribers(&self, count: usize, timeout: Duration) -> Result<bool, JoinError> {
         const LOOK_EVERY: Duration = Duration::from_millis(1);
         let deadline = Instant::now().checked_add(timeout);
         loop {
+            // Looked at first: whoever has joined before it was removed is counted.
+            let is_removed = self.core.is_removed();
             if self.core.living_subscribers()? >= count {
                 return Ok(true);
+            }
+            if is_removed {
+                return Err(self.core.removed());
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(false);

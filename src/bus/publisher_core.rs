@@ -17,6 +17,7 @@ use super::{
     topic_shared::{TopicShared, fence_side},
 };
 use crate::{
+    registry::TopicName,
     ring::{
         block::BlockHeader,
         layout::{PublisherMode, PublisherRecord, Shape},
@@ -54,6 +55,7 @@ pub(super) struct PublisherCore {
     ring: RingView<'static>,
     cells: CellsView<'static>,
     bus: Bus,
+    topic: TopicName,
     // Dropped last: the views above point into them.
     ring_map: Arc<RingMap>,
     #[cfg_attr(not(feature = "async"), expect(dead_code, reason = "keeps the map"))]
@@ -156,6 +158,7 @@ impl PublisherCore {
             ring,
             cells,
             bus: topic.bus.clone(),
+            topic: topic.name.clone(),
             ring_map,
             cursors_map,
         })
@@ -559,6 +562,17 @@ impl PublisherCore {
         match self.is_forked() {
             true => Err(JoinError::Forked),
             false => Ok(lease::living_subscribers(&self.bus, &self.cells)),
+        }
+    }
+
+    /// Whether the topic has lost its name: nobody can join it any more.
+    pub(super) fn is_removed(&self) -> bool {
+        self.ring_map.segment().is_unlinked()
+    }
+
+    pub(super) fn removed(&self) -> JoinError {
+        JoinError::Removed {
+            topic: self.topic.to_string(),
         }
     }
 

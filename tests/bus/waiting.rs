@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ringbus::{PublisherMode, Start, Topic};
+use ringbus::{JoinError, PublisherMode, Remove, Start, Topic};
 
 use crate::support::{MODES, TestBus};
 
@@ -210,5 +210,28 @@ fn a_publisher_can_wait_for_its_subscribers() {
         assert!(publisher.wait_subscribers(2, LONG).unwrap());
         drop((one, joins.join().unwrap()));
         assert!(!publisher.wait_subscribers(1, Duration::ZERO).unwrap());
+    }
+}
+
+#[test]
+fn a_publisher_waits_for_no_subscribers_of_a_topic_that_is_removed() {
+    for mode in MODES {
+        let bus = TestBus::new();
+        let topic = bus.topic_of(mode).create().unwrap();
+        let name = topic.name().to_string();
+        let publisher = topic.publisher().unwrap();
+        let _one = topic.subscriber().join().unwrap();
+        let waits = thread::spawn(move || {
+            let told = publisher.wait_subscribers(2, LONG);
+            (publisher, told)
+        });
+        thread::sleep(A_MOMENT);
+        bus.remove(&name, Remove::Force).unwrap();
+        let (publisher, told) = waits.join().unwrap();
+        assert!(
+            matches!(&told, Err(JoinError::Removed { topic }) if *topic == name),
+            "{told:?}"
+        );
+        assert!(publisher.wait_subscribers(1, Duration::ZERO).unwrap());
     }
 }

@@ -474,3 +474,12 @@ fn a_signal_that_comes_twice_at_once_ends_a_verb_in_order() {
     }
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
 }
+
+#[test]
+fn a_publisher_that_waits_on_a_topic_that_is_removed_says_so_and_ends() {
+    let bus = Scratch::new();
+    let publisher = bus.start("pub t --wait-subscribers 1");
+    while !bus.run("info t", b"").text().contains("alive") {}
+    bus.run("rm t --force", b"").well();
+    publisher.finish().badly(1, "topic t was removed");
+}
