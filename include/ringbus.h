@@ -1353,7 +1353,8 @@ ringbus_code ringbus_publish_array(ringbus_publisher *publisher,
 
 /**
  * Waits until `count` living subscribers have joined the topic, for at most `timeout_ns`.
- * `RINGBUS_TIMEOUT`: fewer were there until then. Observers do not count. Looks every millisecond.
+ * `RINGBUS_TIMEOUT`: fewer were there until then. `RINGBUS_REMOVED`: the topic was removed, and fewer are
+ * there. Observers do not count. Looks every millisecond.
  */
 ringbus_code ringbus_publisher_wait_subscribers(ringbus_publisher *publisher,
                                                 size_t count,
@@ -2008,7 +2009,8 @@ ringbus_code ringbus_server_id(ringbus_server *server, uint16_t *id);
  *
  * `RINGBUS_EMPTY`: none. `RINGBUS_EVICTED`: it did not poll for longer than its stall timeout while
  * clients waited; ringbus_last_failure() says how many requests it has missed, whomever they were for. The
- * next poll goes on. `RINGBUS_CORRUPTED` and `RINGBUS_FORKED` come again.
+ * next poll goes on. `RINGBUS_REMOVED`: the service's topics, or the bus, were removed, and no client is
+ * left on them. That, `RINGBUS_CORRUPTED` and `RINGBUS_FORKED` come again.
  */
 ringbus_code ringbus_server_poll(ringbus_server *server,
                                  ringbus_request *request);
