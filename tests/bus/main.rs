@@ -12,6 +12,7 @@ mod delivery;
 mod dispatcher;
 mod eviction;
 mod filter;
+mod filter_account;
 mod full_speed;
 mod hardening;
 mod info;
