@@ -307,7 +307,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
     /// [`PollError::Evicted`] where it did not poll for longer than its stall timeout while clients
     /// waited: so many requests it has missed, whomever they were for. The next poll goes on.
     /// [`PollError::Removed`] where the service's topics, or the bus, were removed, and no client is left
-    /// on them: a server that only polls is told within 16 polls once 100 ms have passed.
+    /// on them: a server that only polls is told within some 16 polls once 100 ms have passed.
     /// [`PollError::Corrupted`], [`PollError::Forked`] and [`PollError::Removed`] come again.
     pub fn poll(&mut self) -> Result<Option<Request<'_, Q, R>>, PollError> {
         let found = match self.found.take() {
