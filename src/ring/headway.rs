@@ -29,6 +29,9 @@ impl Headway {
     pub(super) fn wait(&mut self, cells: &CellsView, seq: Sequence, geometry: &Geometry) {
         let capacity = geometry.shape.capacity_slots;
         let batch = pace::BATCH.min(geometry.quantum());
+        if batch == 1 {
+            return; // one is a batch
+        }
         let free =
             || gate::slowest(cells, seq, capacity).map_or(capacity, |(until, _)| until.since(seq));
         let at_first = free();

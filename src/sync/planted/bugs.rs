@@ -7,7 +7,7 @@ pub const BUGS: &[Bug] = &[
     Bug {
         name: "commit_relaxed",
         flaw: Flaw::Relaxed,
-        place: place!("ring/publish.rs", "fn commit(", ".store("),
+        place: place!("ring/publish.rs", "fn store(", ".store("),
         found_by: &[Check::Model(
             "ring::tests::loom_publish::loom_commit_publishes_payload",
             "Causality violation",
@@ -64,7 +64,7 @@ pub const BUGS: &[Bug] = &[
     Bug {
         name: "cursor_moved_early",
         flaw: Flaw::Plus(1 << 16),
-        place: place!("ring/cursor.rs", "fn release(", ".store(word.0"),
+        place: place!("ring/cursor.rs", "fn store_cursor(", ".store(word.0"),
         found_by: &[Check::Model(
             "ring::tests::loom_gate::loom_gate_keeps_the_publisher_off_what_is_being_read",
             "is corrupted",
